@@ -1,0 +1,83 @@
+"""Errors: what was given, what is allowed, what to do."""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Iterable
+
+
+class BioneuroError(Exception):
+    """Every error that this library raises on purpose."""
+
+
+class InvalidInput(BioneuroError, ValueError):
+    """A value, shape or name that cannot be used; the message says what can."""
+
+
+class UnknownName(InvalidInput):
+    """A name that is not in a registry; the message gives the nearest match."""
+
+
+class UnsupportedTopology(InvalidInput):
+    """A topology that an engine cannot run; the message names the way out."""
+
+
+class FileFormatError(InvalidInput):
+    """A damaged, truncated, foreign or unsafe file."""
+
+
+class DataNotFound(BioneuroError, FileNotFoundError):
+    """A data set that is not on this machine; the message says how to get it."""
+
+
+class ResourceError(BioneuroError, MemoryError):
+    """More memory than there is; the message names the number and the largest part."""
+
+
+class NotFiniteError(BioneuroError, ArithmeticError):
+    """Learning or a simulation left the finite numbers; the message says where."""
+
+
+def choose(what: str, given: str, allowed: Iterable[str]) -> str:
+    """Return `given` if it is one of `allowed`, else raise `UnknownName` with the nearest match.
+
+    >>> choose("rule", "hebb", ["hebb", "storkey"])
+    'hebb'
+    """
+    allowed = list(allowed)
+    if given in allowed:
+        return given
+    near = difflib.get_close_matches(str(given), map(str, allowed), n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise UnknownName(f"unknown {what} {given!r}; {hint}allowed: {', '.join(map(repr, allowed))}")
+
+
+def check_number(
+    name: str,
+    value,
+    *,
+    low: float = -math.inf,
+    high: float = math.inf,
+    open_low: bool = False,
+    open_high: bool = False,
+    integer: bool = False,
+    hint: str = "",
+):
+    """Return `value` as a float (or int), or raise `InvalidInput` naming the allowed range.
+
+    The range is closed unless `open_low` or `open_high` says otherwise; NaN is never allowed.
+    """
+    kind = "an integer" if integer else "a number"
+    span = f"{'(' if open_low or low == -math.inf else '['}{low:g}, {high:g}{')' if open_high or high == math.inf else ']'}"
+    hint = f"; {hint}" if hint else ""
+    try:
+        number = float(value)
+        whole = integer and number == int(number)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidInput(f"{name} must be {kind} in {span}, got {value!r}{hint}") from None
+    below = number < low or (open_low and number == low)
+    above = number > high or (open_high and number == high)
+    if math.isnan(number) or below or above or (integer and not whole) or isinstance(value, bool):
+        raise InvalidInput(f"{name} must be {kind} in {span}, got {value!r}{hint}")
+    return int(number) if integer else number
