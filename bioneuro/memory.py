@@ -32,7 +32,10 @@ def _available_windows() -> int:
         _fields_ = [  # noqa: RUF012
             ("length", ctypes.c_ulong),
             ("load", ctypes.c_ulong),
-            *((name, ctypes.c_ulonglong) for name in ("total", "free", "page", "page_free", "virtual", "virtual_free", "extended")),
+            *(
+                (name, ctypes.c_ulonglong)
+                for name in ("total", "free", "page", "page_free", "virtual", "virtual_free", "extended")
+            ),
         ]
 
     status = Status(length=ctypes.sizeof(Status))

@@ -1,0 +1,13 @@
+"""Energy-based models: Hopfield memories and Boltzmann machines."""
+
+from bioneuro.lazy import lazy_names
+
+_NAMES = {
+    "HopfieldMemory": "energy.estimators",
+    "RBM": "energy.estimators",
+    "RBMClassifier": "energy.estimators",
+    "exact_recall": "energy.hopfield",
+}
+
+__all__ = sorted(_NAMES)  # noqa: PLE0605
+__getattr__, __dir__ = lazy_names(__name__, _NAMES)
