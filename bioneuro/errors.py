@@ -69,7 +69,9 @@ def check_number(
     The range is closed unless `open_low` or `open_high` says otherwise; NaN is never allowed.
     """
     kind = "an integer" if integer else "a number"
-    span = f"{'(' if open_low or low == -math.inf else '['}{low:g}, {high:g}{')' if open_high or high == math.inf else ']'}"
+    left = "(" if open_low or low == -math.inf else "["
+    right = ")" if open_high or high == math.inf else "]"
+    span = f"{left}{low:g}, {high:g}{right}"
     hint = f"; {hint}" if hint else ""
     try:
         number = float(value)

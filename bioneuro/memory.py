@@ -28,14 +28,13 @@ def available() -> int:
 def _available_windows() -> int:
     import ctypes
 
+    counts = ("total", "free", "page", "page_free", "virtual", "virtual_free", "extended")
+
     class Status(ctypes.Structure):
-        _fields_ = [  # noqa: RUF012
+        _fields_ = [
             ("length", ctypes.c_ulong),
             ("load", ctypes.c_ulong),
-            *(
-                (name, ctypes.c_ulonglong)
-                for name in ("total", "free", "page", "page_free", "virtual", "virtual_free", "extended")
-            ),
+            *((name, ctypes.c_ulonglong) for name in counts),
         ]
 
     status = Status(length=ctypes.sizeof(Status))
