@@ -1,0 +1,129 @@
+"""Parameters: what learning changes, as one flat vector with named views into it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import numpy as np
+
+from bioneuro import memory
+from bioneuro.errors import InvalidInput, choose
+from bioneuro.topology import Topology
+
+ALIGNMENT = 64  # bytes: one cache line, one AVX-512 register
+
+
+def aligned_zeros(n: int, dtype) -> np.ndarray:
+    """A zero vector whose first element lies on a 64-byte boundary."""
+    dtype = np.dtype(dtype)
+    raw = np.zeros(n * dtype.itemsize + ALIGNMENT, dtype=np.uint8)
+    offset = -raw.ctypes.data % ALIGNMENT
+    return raw[offset : offset + n * dtype.itemsize].view(dtype)
+
+
+class Parameters:
+    """The learnable numbers of a topology.
+
+    `theta` is flat, (topology.n_parameters,), 64-byte aligned, float32 or float64; `params["input->hidden"]` is a
+    *view* of shape (n_pre, n_post), never a copy, and `params["hidden.bias"]` one of shape (n,). A tied projection
+    gives its owner's array, transposed where it runs the other way.
+
+    >>> params = Parameters.zeros(Topology.mlp(4, 3, 2))
+    >>> params["hidden.bias"] = 0.5
+    >>> float(params.theta.sum())
+    1.5
+    """
+
+    __slots__ = ("theta", "topology")
+
+    def __init__(self, topology: Topology, theta: np.ndarray):
+        theta = np.asarray(theta)
+        if theta.shape != (topology.n_parameters,) or theta.dtype not in (np.float32, np.float64):
+            raise InvalidInput(
+                f"theta must be a float32 or float64 vector of length {topology.n_parameters} for {topology!r}, "
+                f"got {theta.dtype} of shape {theta.shape}"
+            )
+        self.topology = topology
+        self.theta = theta
+
+    @classmethod
+    def zeros(cls, topology: Topology, dtype="float32") -> Parameters:
+        """All zero, but for the arrays that units learn, which start where their unit type says."""
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise InvalidInput(f"parameters are float32 or float64, got {dtype!r}")
+        memory.require(topology.nbytes(dtype), repr(topology))
+        params = cls(topology, aligned_zeros(topology.n_parameters, dtype))
+        for population in topology.populations:
+            for array, start in population.unit.learns.items():
+                params[f"{population.name}.{array}"] = start
+        return params
+
+    def __getitem__(self, key: str) -> np.ndarray:
+        block = self.topology.layout.get(key)
+        if block is not None:
+            return self.theta[block.where].reshape(block.shape)
+        tied = {projection.name: projection for projection in self.topology.projections if projection.tied_to}
+        projection = tied[choose("parameter", key, [*self.topology.layout, *tied])]
+        owner = self[projection.tied_to]
+        own_shape = projection.weight_shape(*self.topology.ends(projection))
+        turned = projection.pre == self.topology.projection(projection.tied_to).post
+        return owner.T if turned or owner.shape != own_shape else owner
+
+    def __setitem__(self, key: str, values) -> None:
+        view, values = self[key], np.asarray(values)
+        try:
+            view[...] = values
+        except ValueError:
+            raise InvalidInput(f"{key!r} has shape {view.shape}, got values of shape {values.shape}") from None
+
+    def __contains__(self, key: str) -> bool:
+        return key in self.topology.layout
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.topology.layout)
+
+    @property
+    def dtype(self) -> np.dtype:
+        return self.theta.dtype
+
+    def copy(self) -> Parameters:
+        """The same numbers in memory of their own."""
+        return self.like(self.theta)
+
+    def like(self, theta: np.ndarray) -> Parameters:
+        """Parameters of the same topology and type that hold a copy of `theta`."""
+        copy = aligned_zeros(self.theta.size, self.dtype)
+        copy[...] = theta
+        return Parameters(self.topology, copy)
+
+    def with_topology(self, topology: Topology) -> Parameters:
+        """The same numbers under a topology with the same layout (other units, other constants)."""
+        if topology.layout != self.topology.layout:
+            raise InvalidInput(
+                f"{topology!r} lays its parameters out differently from {self.topology!r}; transfer_from"
+            )
+        return Parameters(topology, self.theta)
+
+    def transfer_from(self, other: Parameters) -> Parameters:
+        """A copy in which every key that `other` has too takes its values; shapes must agree.
+
+        Raises `InvalidInput` where nothing or not everything of a common key can be carried over.
+        """
+        common = [key for key in self if key in other]
+        if not common:
+            raise InvalidInput(f"nothing to transfer: {other.topology!r} and {self.topology!r} share no parameter")
+        result = self.copy()
+        for key in common:
+            if other[key].shape != self[key].shape:
+                raise InvalidInput(f"cannot transfer {key!r} of shape {other[key].shape} into shape {self[key].shape}")
+            result[key] = other[key]
+        return result
+
+    @property
+    def nbytes(self) -> int:
+        return self.theta.nbytes
+
+    def __repr__(self) -> str:
+        blocks = ", ".join(f"{key} {block.shape}" for key, block in self.topology.layout.items())
+        return f"Parameters({math.prod(self.theta.shape):,} {self.dtype}: {blocks})"

@@ -1,0 +1,190 @@
+"""Rules of sparse projections: which of all possible synapses exist, and how many there are.
+
+A unit has `partners` candidates: all units of the other population, without itself unless autapses are allowed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from bioneuro.errors import InvalidInput, check_number, choose
+
+if TYPE_CHECKING:
+    from bioneuro.topology.projections import Sparse
+    from bioneuro.topology.topology import Population
+
+RULES: dict[str, type[Rule]] = {}
+
+
+def partners(projection: Sparse, others: Population) -> int:
+    """How many units of `others` one unit may be joined to."""
+    return others.size - (1 if projection.autapse and not projection.autapses else 0)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Base of all rules; `count` is exact, so that a layout is known before an edge is drawn."""
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        RULES[cls.__name__] = cls
+
+    def check(self, projection: Sparse, pre: Population, post: Population) -> None:
+        """Raise `InvalidInput` if the rule cannot be met between these populations."""
+        raise NotImplementedError
+
+    def count(self, projection: Sparse, pre: Population, post: Population) -> int:
+        """Number of synapses."""
+        raise NotImplementedError
+
+    def to_json(self) -> dict:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {
+            "type": type(self).__name__,
+            **{k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in values.items()},
+        }
+
+
+@dataclass(frozen=True)
+class FixedProbability(Rule):
+    """Each possible synapse exists with probability `p` in [0, 1], independently of the others."""
+
+    p: float
+
+    def check(self, projection, pre, post):
+        check_number(f"{projection.name}: p", self.p, low=0, high=1)
+        if projection.multapses:
+            raise InvalidInput(f"{projection.name}: FixedProbability makes at most one synapse a pair; drop multapses")
+
+    def count(self, projection, pre, post):
+        return int(self.out_degrees(projection, pre, post).sum())
+
+    def out_degrees(self, projection: Sparse, pre: Population, post: Population) -> np.ndarray:
+        """Synapses sent by each unit of `pre`, (n_pre,): n ~ Binomial(partners, p).
+
+        A binomial number and then a uniform subset of that size is the same law as one coin a pair.
+        """
+        from bioneuro._jit.random import Key  # Numba loads only where something is drawn
+
+        key = Key.from_seed(projection.seed).child(projection.name).child("out-degrees")
+        return key.generator().binomial(partners(projection, post), self.p, size=pre.size)
+
+
+@dataclass(frozen=True)
+class _FixedDegree(Rule):
+    k: int
+
+    def _check_partners(self, projection: Sparse, most: int) -> None:
+        check_number(f"{projection.name}: k", self.k, low=0, integer=True)
+        if not projection.multapses and self.k > most:
+            raise InvalidInput(
+                f"{projection.name}: {type(self).__name__}(k={self.k}) wants more partners than the {most} there are; "
+                "lower k or allow multapses"
+            )
+
+
+@dataclass(frozen=True)
+class FixedInDegree(_FixedDegree):
+    """Each unit of `post` receives exactly `k` synapses, from units of `pre` drawn uniformly."""
+
+    def check(self, projection, pre, post):
+        self._check_partners(projection, partners(projection, pre))
+
+    def count(self, projection, pre, post):
+        return self.k * post.size
+
+
+@dataclass(frozen=True)
+class FixedOutDegree(_FixedDegree):
+    """Each unit of `pre` sends exactly `k` synapses, to units of `post` drawn uniformly."""
+
+    def check(self, projection, pre, post):
+        self._check_partners(projection, partners(projection, post))
+
+    def count(self, projection, pre, post):
+        return self.k * pre.size
+
+
+@dataclass(frozen=True, eq=False)
+class Edges(Rule):
+    """The synapses given: unit `pre[i]` reaches unit `post[i]`; two index lists of equal length."""
+
+    pre: np.ndarray
+    post: np.ndarray
+
+    def __post_init__(self):
+        for end in ("pre", "post"):
+            given = np.asarray(getattr(self, end))
+            if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
+                raise InvalidInput(
+                    f"Edges.{end} must be a list of unit indices, got {given.dtype} of shape {given.shape}"
+                )
+            indices = given.astype(np.int32)
+            indices.flags.writeable = False
+            object.__setattr__(self, end, indices)
+        if self.pre.size != self.post.size:
+            raise InvalidInput(f"Edges needs as many pre as post indices, got {self.pre.size} and {self.post.size}")
+
+    def __eq__(self, other):
+        return isinstance(other, Edges) and self._bytes() == other._bytes()
+
+    def __hash__(self):
+        return hash(self._bytes())
+
+    def _bytes(self) -> tuple[bytes, bytes]:
+        return self.pre.tobytes(), self.post.tobytes()
+
+    def check(self, projection, pre, post):
+        for end, indices in ((pre, self.pre), (post, self.post)):
+            if indices.size and not (indices.min() >= 0 and indices.max() < end.size):
+                raise InvalidInput(
+                    f"{projection.name}: indices of {end.name!r} must lie in [0, {end.size}), "
+                    f"got {indices.min()} .. {indices.max()}"
+                )
+        if projection.autapse and not projection.autapses and np.any(self.pre == self.post):
+            raise InvalidInput(f"{projection.name}: a unit reaches itself; allow autapses or leave the edge out")
+        pairs = self.pre.astype(np.int64) * post.size + self.post
+        if not projection.multapses and np.unique(pairs).size != pairs.size:
+            raise InvalidInput(f"{projection.name}: an edge is given twice; allow multapses or leave one out")
+
+    def count(self, projection, pre, post):
+        return self.pre.size
+
+
+@dataclass(frozen=True)
+class SmallWorld(Rule):
+    """A ring where each unit reaches its `k` nearest (k even), each edge rewired with probability `p`.
+
+    Source: Watts and Strogatz, Nature 393 (1998) 440.
+    """
+
+    k: int
+    p: float
+
+    def check(self, projection, pre, post):
+        check_number(f"{projection.name}: p", self.p, low=0, high=1)
+        check_number(f"{projection.name}: k", self.k, low=2, high=max(2, pre.size - 1), integer=True)
+        if self.k % 2:
+            raise InvalidInput(f"{projection.name}: SmallWorld needs an even k (half on each side), got {self.k}")
+        if not projection.autapse:
+            raise InvalidInput(f"{projection.name}: SmallWorld joins a population with itself; pre must be post")
+
+    def count(self, projection, pre, post):
+        return self.k * pre.size
+
+
+def as_rule(given: Rule | Mapping, projection: str) -> Rule:
+    """Turn a JSON description or a `Rule` into a `Rule`."""
+    if isinstance(given, Rule):
+        return given
+    if not isinstance(given, Mapping) or "type" not in given:
+        raise InvalidInput(f"{projection}: a sparse projection needs a rule ({', '.join(RULES)}), got {given!r}")
+    cls = RULES[choose("sparse rule", given["type"], [name for name in RULES if not name.startswith("_")])]
+    values = {key: value for key, value in given.items() if key != "type"}
+    for key in values:
+        choose(f"field of {cls.__name__}", key, [field.name for field in fields(cls)])
+    return cls(**values)

@@ -1,0 +1,185 @@
+"""Unit types: what a unit *is*. How it is computed belongs to the engines, which map these to their kernels.
+
+A unit type is a frozen dataclass whose fields are its constants (a number, or one value per unit) and whose
+`learns` names the arrays that learning may change, one value per unit, with their first values.
+Adding a unit type is one dataclass with the `@register` line.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import ClassVar
+
+import numpy as np
+
+from bioneuro.errors import InvalidInput, check_number, choose
+
+UNITS: dict[str, type[Unit]] = {}
+
+
+@dataclass(frozen=True)
+class Unit:
+    """Base of all unit types; compare and hash by type and constants."""
+
+    name: ClassVar[str]
+    learns: ClassVar[Mapping[str, float]] = {}
+
+    def __post_init__(self):
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if np.ndim(value):  # one value per unit: a tuple, so that units stay hashable
+                object.__setattr__(self, field.name, tuple(float(entry) for entry in np.ravel(value)))
+        self.check()
+
+    def check(self) -> None:
+        """Raise `InvalidInput` if a constant is out of its range."""
+
+    def check_size(self, population: str, size: int) -> None:
+        """Raise `InvalidInput` if a constant given per unit does not have one value for each of `size` units."""
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, tuple) and len(value) != size:
+                raise InvalidInput(
+                    f"{self.name}.{field.name} has {len(value)} values and population {population!r} has {size} units; "
+                    f"give one number or {size}"
+                )
+
+    def to_json(self) -> dict:
+        """Name and constants, as JSON can hold them."""
+        return {"type": self.name, **asdict(self)}
+
+
+def register(name: str) -> Callable[[type[Unit]], type[Unit]]:
+    """Class decorator: make a unit type known under `name`."""
+
+    def add(cls: type[Unit]) -> type[Unit]:
+        cls.name = name
+        UNITS[name] = cls
+        return cls
+
+    return add
+
+
+def as_unit(given: Unit | str | Mapping) -> Unit:
+    """Turn a name, a JSON description or a `Unit` into a `Unit`.
+
+    >>> as_unit("relu")
+    ReLU()
+    """
+    if isinstance(given, Unit):
+        return given
+    if isinstance(given, str):
+        return UNITS[choose("unit", given, UNITS)]()
+    if isinstance(given, Mapping) and "type" in given:
+        cls = UNITS[choose("unit", given["type"], UNITS)]
+        constants = {key: value for key, value in given.items() if key != "type"}
+        for key in constants:
+            choose(f"constant of unit {cls.name!r}", key, [field.name for field in fields(cls)])
+        return cls(**constants)
+    raise InvalidInput(f"a unit is a Unit, a name ({', '.join(UNITS)}) or its JSON description, got {given!r}")
+
+
+@register("linear")
+@dataclass(frozen=True)
+class Linear(Unit):
+    """f(x) = x."""
+
+
+@register("sigmoid")
+@dataclass(frozen=True)
+class Sigmoid(Unit):
+    """f(x) = 1 / (1 + exp(-x)), range (0, 1)."""
+
+
+@register("tanh")
+@dataclass(frozen=True)
+class Tanh(Unit):
+    """f(x) = tanh(x) = 2 sigmoid(2 x) - 1, range (-1, 1)."""
+
+
+@register("relu")
+@dataclass(frozen=True)
+class ReLU(Unit):
+    """f(x) = max(0, x), range [0, inf); f'(0) = 0."""
+
+
+@register("prelu")
+@dataclass(frozen=True)
+class PReLU(Unit):
+    """f(x) = x for x > 0, alpha x otherwise; alpha is learnt, one per unit (He et al. 2015)."""
+
+    learns: ClassVar[Mapping[str, float]] = {"alpha": 0.25}
+
+
+@register("softmax")
+@dataclass(frozen=True)
+class Softmax(Unit):
+    """f(x)_j = exp(x_j) / sum_i exp(x_i) over the whole population."""
+
+
+@register("spin")
+@dataclass(frozen=True)
+class Spin(Unit):
+    """s = sign(h), -1 or +1; a zero field keeps the old spin (Hopfield 1982)."""
+
+
+@register("bernoulli")
+@dataclass(frozen=True)
+class Bernoulli(Unit):
+    """P(s = 1) = 1 / (1 + exp(-h / T)), s in {0, 1}; T belongs to the run, not to the unit."""
+
+
+@register("gaussian")
+@dataclass(frozen=True)
+class Gaussian(Unit):
+    """s ~ N(sigma h, sigma^2), any real number; `sigma` > 0 in the units of the data."""
+
+    sigma: float | tuple[float, ...] = 1.0
+
+    def check(self) -> None:
+        for value in np.atleast_1d(self.sigma):
+            check_number("Gaussian.sigma", value, low=0, open_low=True)
+
+
+@register("lif")
+@dataclass(frozen=True)
+class LIF(Unit):
+    """Leaky integrate-and-fire: tau_m dV/dt = -(V - v_rest) + R I; at V >= v_threshold a spike, then V = v_reset.
+
+    Times in seconds, voltages in volts relative to rest. `tau_m` membrane time constant (0, 1];
+    `refractory` >= 0 holds V at `v_reset` after a spike; v_reset < v_threshold.
+    Source: Gerstner, Kistler, Naud, Paninski, Neuronal Dynamics (2014), section 1.3.
+    """
+
+    tau_m: float | tuple[float, ...] = 20e-3
+    v_threshold: float | tuple[float, ...] = 20e-3
+    v_reset: float | tuple[float, ...] = 10e-3
+    v_rest: float | tuple[float, ...] = 0.0
+    refractory: float | tuple[float, ...] = 2e-3
+
+    def check(self) -> None:
+        for name, top, typical in (("tau_m", 1.0, 0.02), ("refractory", 1.0, 0.002)):
+            for value in np.atleast_1d(getattr(self, name)):
+                check_number(
+                    f"LIF.{name}",
+                    float(value),
+                    low=0,
+                    high=top,
+                    open_low=name == "tau_m",
+                    hint=f"times are in seconds: {name}={value:g} is {value:g} s; a neuron's is near {typical:g}",
+                )
+        for name in ("v_threshold", "v_reset", "v_rest"):
+            for value in np.atleast_1d(getattr(self, name)):
+                check_number(
+                    f"LIF.{name}",
+                    float(value),
+                    low=-1,
+                    high=1,
+                    hint=f"voltages are in volts: {name}={value:g} is {value:g} V; a neuron's is near 0.02 above rest",
+                )
+        if np.any(np.asarray(self.v_reset) >= np.asarray(self.v_threshold)):
+            raise InvalidInput(
+                f"LIF.v_reset must lie below v_threshold, got v_reset={self.v_reset}, v_threshold={self.v_threshold}; "
+                "a neuron that resets above its threshold never stops firing"
+            )
