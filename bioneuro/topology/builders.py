@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from bioneuro.errors import InvalidInput, choose
@@ -44,7 +45,7 @@ def mlp(
         *(Population(name, size, "hidden", unit) for name, size in zip(names[1:-1], sizes[1:-1], strict=True)),
         Population(names[-1], sizes[-1], "output", output),
     ]
-    pairs = list(zip(names, names[1:], strict=False))
+    pairs = list(pairwise(names))
     for pre, post in skip:
         for end in (pre, post):
             choose("population at an end of a skip", end, names)
@@ -70,7 +71,7 @@ def dbm(cls: type[Topology], *sizes: int) -> Topology:
     names = ["visible", *_numbered("hidden", len(sizes) - 1)]
     roles = ["input", *["hidden"] * (len(sizes) - 1)]
     populations = [Population(n, s, r, "bernoulli") for n, s, r in zip(names, sizes, roles, strict=True)]
-    return cls(populations, [Dense(a, b, symmetric=True) for a, b in zip(names, names[1:], strict=False)])
+    return cls(populations, [Dense(a, b, symmetric=True) for a, b in pairwise(names)])
 
 
 def hopfield(cls: type[Topology], n_units: int | tuple[int, ...]) -> Topology:

@@ -16,7 +16,7 @@ from bioneuro.errors import InvalidInput, UnsupportedTopology, choose
 from bioneuro.topology import builders
 from bioneuro.topology.lesion import Lesion, draw_lesion
 from bioneuro.topology.population import ROLES, Population, as_population
-from bioneuro.topology.projections import Projection, as_projection
+from bioneuro.topology.projections import Conv2D, Projection, as_projection
 from bioneuro.topology.units import Unit
 
 FORMAT = 1  # of the JSON form
@@ -117,7 +117,10 @@ class Topology:
 
     @cached_property
     def layout(self) -> dict[str, Block]:
-        """Key -> place in `theta`: "a->b" weights, "h.bias", "h.alpha". Tied projections own nothing."""
+        """Key -> place in `theta`: "a->b" weights, "h.bias", "h.alpha". Tied projections own nothing.
+
+        Units have a bias (and whatever else they learn) each; behind a convolution, one for each channel.
+        """
         blocks: dict[str, Block] = {}
         start = 0
 
@@ -131,10 +134,9 @@ class Topology:
             if shape is not None and projection.tied_to is None:
                 place(projection.name, shape)
         for population in self.populations:
-            if population.bias:
-                place(f"{population.name}.bias", (population.size,))
-            for array in population.unit.learns:
-                place(f"{population.name}.{array}", (population.size,))
+            masks = any(isinstance(projection, Conv2D) for projection in self.incoming(population.name))
+            for array in ("bias",) * population.bias + tuple(population.unit.learns):
+                place(f"{population.name}.{array}", (population.shape[-1] if masks else population.size,))
         return blocks
 
     @cached_property
