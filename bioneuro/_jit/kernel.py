@@ -1,0 +1,241 @@
+"""Compiled kernels: one decorator, cached specialisation, and a digest that keeps the disk cache honest.
+
+Numba's disk cache looks only at the file that holds a function. A kernel that calls a function of another file would
+go on giving its old answer after an edit there. So every kernel's `__qualname__`, which names its cache file, carries a
+digest of all files of this package and of every decorated function of another file that the kernel names.
+
+With `NUMBA_DISABLE_JIT=1` the decorators return the plain functions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import linecache
+import types
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numba
+import numpy as np
+from numba.extending import overload
+
+from bioneuro.errors import InvalidInput, choose
+
+_OPTIONS = {"nogil": True, "error_model": "numpy"}
+_CONSTANTS = (bool, int, float, str, tuple, type(None), np.generic)
+_NAMED = (np.ufunc, types.BuiltinFunctionType)
+
+_compiled: dict[types.FunctionType, _Compiled] = {}
+_twins: set[types.FunctionType] = set()
+_specialised: dict[tuple, Callable] = {}
+
+
+class UncachedKernel(UserWarning):
+    """A kernel that each process has to compile again, because its cache file could not be trusted or written."""
+
+
+class Slot(NamedTuple):
+    """A global name of a template that `specialise` fills in; the text says what belongs there."""
+
+    description: str
+
+    def __call__(self, *_):
+        raise InvalidInput(f"this template needs {self.description}; bind it with specialise(template, name=...)")
+
+
+class KernelStatistics(NamedTuple):
+    """How one kernel of this process came to be: signatures loaded from disk (hits) and compiled (misses)."""
+
+    name: str
+    signatures: int
+    hits: int
+    misses: int
+    cached: bool
+
+
+class _Compiled(NamedTuple):
+    call: Callable
+    digest: bytes | None  # of everything the function depends on, its own file included; None without source
+    cached: bool
+
+
+def kernel(function: types.FunctionType) -> Callable:
+    """Compile `function` on first call: cached on disk, without the GIL, with NumPy's rules for division.
+
+    Kernels take arrays and scalars, write into arrays passed in, never raise and never print. They call functions of
+    their own file, of `bioneuro._jit`, and what Numba knows of NumPy and Python.
+    """
+    return _decorate(function)
+
+
+def scalar(function: types.FunctionType) -> Callable:
+    """Compile `function` as `kernel` does, to be inlined wherever a kernel calls it, so that loops vectorise."""
+    return _decorate(function, forceinline=True)
+
+
+def twin_of(twin: types.FunctionType) -> Callable:
+    """Register what kernels run instead of the plain-Python `twin`.
+
+    The decorated function maps the Numba types of the arguments to an implementation (or to None: not supported).
+    Python calls of `twin`, and everything when the JIT is off, run `twin` itself.
+    """
+    _twins.add(twin)
+    return overload(twin, jit_options=_OPTIONS | {"forceinline": True})
+
+
+def specialise(template: Callable, /, **bound) -> Callable:
+    """Return `template` compiled with its global names replaced by `bound`: functions or constants.
+
+    A function passed as an argument, or closed over, is never found in the disk cache by a second process; a
+    specialisation is, and runs like a kernel written by hand. The same template and bindings give the same object.
+
+    Parameters
+    ----------
+    template : a module-level function (plain or a kernel) that uses each bound name as a global
+    bound : plain functions, `@scalar` and `@kernel` functions, functions of `bioneuro._jit`, NumPy ufuncs, numbers,
+        strings, tuples of these
+
+    >>> from bioneuro._jit.math import sigmoid
+    >>> activate = specialise(_activate, unit=sigmoid)  # doctest: +SKIP
+    """
+    function = getattr(template, "py_func", template)
+    if function.__closure__:
+        raise InvalidInput(f"{function.__name__} closes over {function.__code__.co_freevars}; make them globals")
+    used = sorted(set(_names(function.__code__)))
+    for name, value in bound.items():
+        choose(f"global name in template {function.__name__}", name, used)
+        if not callable(value) and not isinstance(value, _CONSTANTS):
+            raise InvalidInput(
+                f"specialise binds functions, numbers, strings and tuples, got {name}={type(value).__name__}; "
+                "pass arrays to the kernel as arguments"
+            )
+    key = (function, *((name, _identity(bound[name])) for name in sorted(bound)))
+    if key not in _specialised:
+        _specialised[key] = _specialise(function, bound)
+    return _specialised[key]
+
+
+def kernel_statistics() -> list[KernelStatistics]:
+    """Return one row per kernel, scalar and specialisation defined so far in this process, sorted by name."""
+    return sorted(_statistics(function, record) for function, record in _compiled.items())
+
+
+def _specialise(function: types.FunctionType, bound: dict) -> Callable:
+    if not numba.config.DISABLE_JIT:
+        bound = {name: _as_scalar(value) for name, value in bound.items()}
+    label = ",".join(f"{name}={_label(value)}" for name, value in sorted(bound.items()))[:80]
+    copy = types.FunctionType(
+        function.__code__, {**function.__globals__, **bound}, f"{function.__name__}[{label}]", function.__defaults__
+    )
+    copy.__qualname__, copy.__module__, copy.__doc__ = copy.__name__, function.__module__, function.__doc__
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return _decorate(copy, bound=bound)
+
+
+def _as_scalar(value):
+    plain = isinstance(value, types.FunctionType) and value not in _twins
+    return scalar(value) if plain and value not in _compiled else _compiled[value].call if plain else value
+
+
+def _decorate(function: types.FunctionType, *, bound: dict | None = None, **options) -> Callable:
+    surroundings = _digest_surroundings(function, bound or {})
+    source = _source(function)
+    trusted = surroundings is not None and source is not None
+    digest = _blake(surroundings, source) if trusted else None
+    call, cached = function, False
+    if not numba.config.DISABLE_JIT:
+        name = function.__qualname__
+        if trusted:
+            function.__qualname__ = f"{name}_{surroundings.hex()}"
+            try:
+                call, cached = numba.njit(function, cache=True, **_OPTIONS, **options), True
+            except RuntimeError as error:  # Numba found no folder that it may write to
+                _notify(name, str(error))
+        else:
+            _notify(name, "it, or a function it calls, has no source file to watch for changes")
+        if not cached:
+            call = numba.njit(function, **_OPTIONS, **options)
+    _compiled[function] = _Compiled(call, digest, cached)
+    return call
+
+
+def _notify(name: str, reason: str) -> None:
+    warnings.warn(f"kernel {name} is compiled anew in every process: {reason}", UncachedKernel, stacklevel=4)
+
+
+def _digest_surroundings(function: types.FunctionType, bound: dict) -> bytes | None:
+    """Digest all that the answer depends on and Numba's cache does not see; None if some of it has no source."""
+    parts = [_HEADERS]
+    for name, value in sorted(bound.items()):
+        record = _record(value)
+        parts += [name.encode(), repr(_identity(value)).encode() if record is None else record.digest]
+    for callee in _callees(function):
+        record = _record(callee)
+        if record and getattr(callee, "py_func", callee).__code__.co_filename != function.__code__.co_filename:
+            parts.append(record.digest)
+    return None if None in parts else _blake(*parts)
+
+
+def _callees(function: types.FunctionType) -> Iterator:
+    """Yield what the global names of `function` stand for, `module.name` included."""
+    names = sorted(set(_names(function.__code__)))
+    for name in names:
+        value = function.__globals__.get(name)
+        if isinstance(value, types.ModuleType):
+            yield from (getattr(value, inner) for inner in names if hasattr(value, inner))
+        else:
+            yield value
+
+
+def _names(code: types.CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _names(constant)
+
+
+def _record(value) -> _Compiled | None:
+    function = getattr(value, "py_func", value)
+    return _compiled.get(function) if isinstance(function, types.FunctionType) else None
+
+
+def _identity(value):
+    """Return what tells one binding from another: equal numbers of different types differ, and so do 0.0 and -0.0."""
+    if isinstance(value, _CONSTANTS + _NAMED):
+        return repr(value)
+    return f"{value.__module__}.{value.__qualname__}" if value in _twins else getattr(value, "py_func", value)
+
+
+def _label(value) -> str:
+    text = getattr(getattr(value, "py_func", value), "__name__", None) or str(value)
+    return "".join(character if character.isalnum() or character in "_.-" else "_" for character in text)
+
+
+def _source(function: types.FunctionType) -> bytes | None:
+    """Return the whole file (or notebook cell) that holds `function`: helpers beside it change its answer too."""
+    path = Path(function.__code__.co_filename)
+    if path.is_file():
+        return path.read_bytes()
+    return "".join(linecache.getlines(str(path), function.__globals__)).encode() or None
+
+
+def _blake(*parts: bytes) -> bytes:
+    digest = hashlib.blake2b(digest_size=6)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little") + part)
+    return digest.digest()
+
+
+def _statistics(function: types.FunctionType, record: _Compiled) -> KernelStatistics:
+    name = f"{function.__module__}.{function.__name__}"
+    stats = getattr(record.call, "stats", None)
+    if stats is None:
+        return KernelStatistics(name, 0, 0, 0, False)
+    hits, misses = sum(stats.cache_hits.values()), sum(stats.cache_misses.values())
+    signatures = len(record.call.signatures)
+    return KernelStatistics(name, signatures, hits, misses if record.cached else signatures, record.cached)
+
+
+_HEADERS = _blake(*(path.name.encode() + path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))))
