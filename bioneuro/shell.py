@@ -1,0 +1,117 @@
+"""What the scikit-learn shells of all engines share: seeds, topologies, input ranges, lesions."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from bioneuro._jit.random import Key, seed_from
+from bioneuro.errors import InvalidInput, UnsupportedTopology
+from bioneuro.topology import Lesion, Topology
+
+FLOATS = (np.float32, np.float64)
+
+
+class Shell(BaseEstimator):
+    """Base of all estimators. A fitted one has `topology_`, `parameters_`, `seed_` and `alive_`.
+
+    `alive_` is (n_units,) bool: all true after `fit`, with the dead of every `lesion` struck out.
+    """
+
+    def _check_X(self, X, *, reset: bool = False) -> np.ndarray:
+        """X as a finite float matrix in C order, float32 or float64 as given; its width and names held to `fit`'s."""
+        return validate_data(self, X, reset=reset, dtype=FLOATS, order="C")
+
+    def _start_fit(self) -> Key:
+        """Draw and keep the seed of this fit, whatever `random_state` is; return its key."""
+        self.seed_ = seed_from(self.random_state)
+        return Key.from_seed(self.seed_)
+
+    def _given_topology(self, n_input: int, n_output: int | None = None) -> Topology | None:
+        """The topology handed to the constructor, checked against the data; None where there is none."""
+        if self.topology is None:
+            return None
+        if not isinstance(self.topology, Topology):
+            raise InvalidInput(f"topology must be a Topology or None, got {self.topology!r}")
+        for role, given, wanted in (("input", n_input, "features"), ("output", n_output, "outputs")):
+            if given is None:
+                continue
+            found = self.topology.by_role(role)
+            if len(found) != 1:
+                raise UnsupportedTopology(
+                    f"{type(self).__name__} needs exactly one {role} population, "
+                    f"{self.topology!r} has {len(found)}: {[p.name for p in found]}"
+                )
+            if found[0].size != given:
+                raise InvalidInput(
+                    f"population {found[0].name!r} of the topology has {found[0].size} units and the data has "
+                    f"{given} {wanted}; give a topology with {given}, or none to have one built"
+                )
+        return self.topology
+
+    def lesion(
+        self,
+        units: float | Mapping[str, float] = 0.0,
+        synapses: float | Mapping[str, float] = 0.0,
+        random_state=0,
+    ):
+        """A fitted copy with dead units and synapses, nothing retrained; see `Topology.lesion`.
+
+        The same `random_state` gives nested lesions as a share grows; lesions of a lesion add up.
+        """
+        check_is_fitted(self)
+        return self._with_lesion(self.topology_.lesion(units, synapses, random_state))
+
+    def _with_lesion(self, lesion: Lesion):
+        hurt = copy.copy(self)
+        hurt.parameters_ = lesion.apply(self.parameters_)
+        hurt.alive_ = self.alive_ & lesion.alive
+        return hurt
+
+    def _alive_in(self, population: str) -> np.ndarray:
+        """(n,) bool: which units of a population live in this (perhaps lesioned) estimator."""
+        return self.alive_[self.topology_.unit_layout[population]]
+
+
+class InputRange(NamedTuple):
+    """Where each feature lies, (n_features,) or scalar `low` and `high`, and the way from there to [0, 1]."""
+
+    low: np.ndarray
+    high: np.ndarray
+    enforced: bool  # given by the user: values outside are an error; learnt: they are clipped
+
+    @classmethod
+    def learn(cls, X: np.ndarray, given: tuple[float, float] | None) -> InputRange:
+        """The range `given`, else [0, 1] if X lies in it, else the least and greatest value of each feature."""
+        if given is not None:
+            try:
+                low, high = (float(end) for end in given)
+            except (TypeError, ValueError):
+                raise InvalidInput(f"input_range must be (low, high) or None, got {given!r}") from None
+            if not low < high:
+                raise InvalidInput(f"input_range must be (low, high) with low < high, got {given!r}")
+            return cls(np.asarray(low), np.asarray(high), True)
+        if X.min() >= 0 and X.max() <= 1:
+            return cls(np.asarray(0.0), np.asarray(1.0), False)
+        return cls(X.min(axis=0), X.max(axis=0), False)
+
+    def to_unit(self, X: np.ndarray) -> np.ndarray:
+        """(X - low) / (high - low), clipped to [0, 1]; a constant feature becomes 0."""
+        if self.enforced and (X.min() < self.low or X.max() > self.high):
+            raise InvalidInput(
+                f"input_range is ({self.low:g}, {self.high:g}) and the data lies in [{X.min():g}, {X.max():g}]; "
+                "scale the data, or give input_range=None to learn the range"
+            )
+        if not self.low.ndim and self.low == 0 and self.high == 1:
+            return np.clip(X, 0, 1)
+        span = np.where(self.high > self.low, self.high - self.low, 1)
+        return np.clip((X - self.low) / span, 0, 1).astype(X.dtype)
+
+    def from_unit(self, X: np.ndarray) -> np.ndarray:
+        """Back from [0, 1] to the range of the data."""
+        return (self.low + X * (self.high - self.low)).astype(X.dtype)
