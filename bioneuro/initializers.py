@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
+from bioneuro._jit.keys import Key, seed_from
 from bioneuro.errors import InvalidInput, check_number, choose
 from bioneuro.parameters import Parameters
 from bioneuro.topology import Projection, Topology
@@ -125,8 +126,6 @@ def initialise(
     Symmetric projections come out symmetric with a zero diagonal where they join a population with itself;
     projections with a `sign` get weights of that sign.
     """
-    from bioneuro._jit.random import Key, seed_from  # Numba loads only where something is drawn
-
     key = random_state if isinstance(random_state, Key) else Key.from_seed(seed_from(random_state))
     params = Parameters.zeros(topology, dtype)
     named = weights if isinstance(weights, Mapping) else dict.fromkeys(_owners(topology), weights)

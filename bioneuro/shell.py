@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from bioneuro._jit.random import Key, seed_from
+from bioneuro._jit.keys import Key, seed_from
 from bioneuro.errors import InvalidInput, UnsupportedTopology
 from bioneuro.topology import Lesion, Topology
 

@@ -37,7 +37,7 @@ def piecewise(values: Sequence[float], boundaries: Sequence[int]) -> Schedule:
     values, boundaries = tuple(values), tuple(boundaries)
     if len(values) != len(boundaries) + 1 or sorted(boundaries) != list(boundaries):
         raise InvalidInput(
-            f"piecewise needs rising boundaries and one value more, got {len(values)} values and boundaries {boundaries}"
+            f"piecewise needs rising boundaries and one value more than those, got {values} and {boundaries}"
         )
     return lambda t: values[sum(t >= boundary for boundary in boundaries)]
 

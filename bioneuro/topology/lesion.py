@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bioneuro._jit.keys import Key, seed_from
 from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number, choose
 
 if TYPE_CHECKING:
-    from bioneuro._jit.random import Key
     from bioneuro.parameters import Parameters
     from bioneuro.topology.projections import Projection
     from bioneuro.topology.topology import Topology
@@ -65,8 +65,6 @@ def draw_lesion(
     topology: Topology, units: float | Mapping[str, float], synapses: float | Mapping[str, float], random_state
 ) -> Lesion:
     """Draw a `Lesion`; see `Topology.lesion`."""
-    from bioneuro._jit.random import Key, seed_from  # Numba loads only where something is drawn
-
     key = Key.from_seed(seed_from(random_state)).child("lesion")
     alive = np.ones(topology.n_units, dtype=bool)
     for name, share in _unit_shares(topology, units).items():

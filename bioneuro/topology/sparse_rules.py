@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, check_number, choose
 
 if TYPE_CHECKING:
@@ -68,8 +69,6 @@ class FixedProbability(Rule):
 
         A binomial number and then a uniform subset of that size is the same law as one coin a pair.
         """
-        from bioneuro._jit.random import Key  # Numba loads only where something is drawn
-
         key = Key.from_seed(projection.seed).child(projection.name).child("out-degrees")
         return key.generator().binomial(partners(projection, post), self.p, size=pre.size)
 
