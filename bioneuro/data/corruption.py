@@ -7,9 +7,10 @@ import math
 
 import numpy as np
 
+from bioneuro._jit.keys import seed_from
 from bioneuro.data.dataset import Dataset
 from bioneuro.data.domain import as_finite_floats, check_range, share_count, value_range_of
-from bioneuro.data.draws import generator, seed_from
+from bioneuro.data.draws import generator
 from bioneuro.errors import InvalidInput, check_number, choose
 
 _HALVES = {  # which -> the axis that is cut, and whether the half is the first one
