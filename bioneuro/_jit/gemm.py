@@ -61,7 +61,7 @@ def product_nt(a, b, bias, out):
     for first in range(0, b.shape[0], _WIDTH):
         last = min(first + _WIDTH, b.shape[0])
         _transpose(b[first:last], turned)
-        _tile(a, turned, 0, bias, sums, out, first, last)
+        _tile(a, turned, np.int64(0), bias, sums, out, first, last)
 
 
 @kernel
@@ -70,12 +70,12 @@ def _tile(a, b, start, bias, sums, out, first, last):
     n, width = a.shape[0], last - first
     for i in range(0, n - 3, 4):
         for row in range(4):
-            sums[row, :width] = bias[first:last]
+            _copy(bias[first:last], sums[row])
         _four_rows(a[i : i + 4], b, start, start + width, sums)
         for row in range(4):
-            out[i + row, first:last] = sums[row, :width]
+            _copy(sums[row, :width], out[i + row, first:last])
     for i in range(n - n % 4, n):
-        out[i, first:last] = bias[first:last]
+        _copy(bias[first:last], out[i, first:last])
         _one_row(a[i], b, start, start + width, out[i, first:last])
 
 
@@ -143,6 +143,13 @@ def _row_nt(a, b, bias, out):
         for k in range(a.shape[0]):
             total += a[k] * row[k]
         out[j] = total
+
+
+@kernel
+def _copy(source, out):
+    """A loop, because `out[:] = source` compiles the formatting of a shape error with it: two seconds."""
+    for j in range(source.shape[0]):
+        out[j] = source[j]
 
 
 @kernel
