@@ -1,0 +1,38 @@
+"""Ctrl-C between steps: long work stops where its state is whole, and keeps what it has."""
+
+from __future__ import annotations
+
+import signal
+import threading
+
+
+class TrainingInterrupted(UserWarning):
+    """Learning or a simulation stopped at Ctrl-C; what it had reached is kept."""
+
+
+class Interruption:
+    """While active, Ctrl-C sets `requested` instead of raising; a second Ctrl-C raises `KeyboardInterrupt` at once.
+
+    Only the main thread receives signals; in any other the context manager does nothing.
+    """
+
+    def __init__(self):
+        self.requested = False
+        self._active = threading.current_thread() is threading.main_thread()
+
+    def __enter__(self) -> Interruption:
+        if self._active:
+            self._previous = signal.getsignal(signal.SIGINT)
+            self._active = self._previous is not None  # None: a handler that Python did not install and cannot restore
+        if self._active:
+            signal.signal(signal.SIGINT, self._handle)
+        return self
+
+    def __exit__(self, *_) -> None:
+        if self._active:
+            signal.signal(signal.SIGINT, self._previous)
+
+    def _handle(self, *_) -> None:
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True

@@ -1,0 +1,262 @@
+"""The one training loop: minibatches, optimiser, callbacks, early stopping, checkpoints, Ctrl-C.
+
+It serves every *gradient estimator*, any `gradient(parameters, batch, key, step, out) -> loss` that adds the gradient
+of the mean loss over the batch into `out` (`Parameters`, zero on entry): backprop, contrastive divergence, a local
+rule. One with memory of its own (persistent chains) shows it as a `state` attribute, so that it is saved and resumed.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import os
+import time
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from bioneuro._jit.keys import Key
+from bioneuro.errors import InvalidInput, NotFiniteError, check_number
+from bioneuro.optim import Transform
+from bioneuro.parameters import Parameters
+from bioneuro.recording import Recording
+from bioneuro.training.batches import Batch, batches, check_batch_size, n_batches
+from bioneuro.training.interrupt import Interruption, TrainingInterrupted
+
+GradientEstimator = Callable[[Parameters, Batch, Key, int, Parameters], float]
+
+CHECKPOINT_SECONDS = 5.0  # between two writings of the checkpoint file
+
+
+class TrainingState(NamedTuple):
+    """Everything needed to go on as if nothing had happened.
+
+    step : steps taken. theta : the numbers now (not the best). optimizer, gradient : their states.
+    loss : mean loss of each finished epoch; open_loss : summed over rows of the epoch under way.
+    validation : validation loss of each finished epoch; best_theta : theta at its least, None without validation.
+    run : digest of what must not change between a run and its continuation.
+    """
+
+    step: int
+    theta: np.ndarray
+    optimizer: Any
+    gradient: Any
+    loss: list[float]
+    open_loss: float
+    validation: list[float]
+    best_theta: np.ndarray | None
+    run: str
+
+
+class Progress(NamedTuple):
+    """What a callback sees at the end of each epoch; returning True stops the training."""
+
+    epoch: int
+    step: int
+    loss: float
+    validation: float | None
+    parameters: Parameters
+
+
+def fit(
+    parameters: Parameters,
+    gradient: GradientEstimator,
+    X: np.ndarray,
+    y: np.ndarray | None = None,
+    *,
+    optimizer: Transform,
+    epochs: int,
+    batch_size: int = 32,
+    key: Key,
+    strata: np.ndarray | None = None,
+    callbacks: Iterable[Callable[[Progress], bool | None]] = (),
+    validation: Callable[[Parameters], float] | None = None,
+    patience: int | None = None,
+    checkpoint: str | os.PathLike | None = None,
+    state: TrainingState | None = None,
+    progress: bool = False,
+) -> Recording:
+    """Learn `parameters` from the rows of X (and y); the inputs are never changed.
+
+    Parameters
+    ----------
+    optimizer : a `Transform`; see `bioneuro.optim`.
+    epochs : passes over the data in all, those of `state` included.
+    batch_size : rows a step; the last batch of an epoch is as short as it must be.
+    key : decides the order of the rows and is handed to the gradient estimator.
+    strata : (n,) class numbers; batches then hold the classes in proportion.
+    callbacks : called with a `Progress` after each epoch; True stops.
+    validation : a loss to be watched, lower is better; the best parameters seen are returned.
+    patience : stop after so many epochs without a lower validation loss.
+    checkpoint : a file, read if it exists and written every few seconds, at the end and at Ctrl-C.
+    state : a `TrainingState` to go on from (the `.state` of an earlier recording).
+    progress : show a bar.
+
+    Returns
+    -------
+    Recording with traces "loss" and "validation" (one value an epoch). At Ctrl-C the training stops after the step
+    under way with the warning `TrainingInterrupted`; going on from `.state` gives the bits of an unbroken run.
+
+    Raises
+    ------
+    NotFiniteError if the loss is not finite; its `recording` holds the parameters at the end of the last good epoch.
+    """
+    epochs = check_number("epochs", epochs, low=0, integer=True)
+    batch_size = check_batch_size(batch_size, len(X))
+    if patience is not None:
+        check_number("patience", patience, low=1, integer=True)
+        if validation is None:
+            raise InvalidInput("patience watches a validation loss; give validation as well")
+    run = _digest(parameters, key, X, batch_size)
+    if state is None and checkpoint is not None and os.path.exists(checkpoint):
+        state = _read(checkpoint)
+    if state is not None and state.run != run:
+        raise InvalidInput(
+            "the state to go on from belongs to another training: topology, seed, rows and batch_size must be the "
+            "same; give another checkpoint file, or begin anew without state"
+        )
+    trainer = _Trainer(parameters, gradient, X, y, optimizer, batch_size, key, strata, validation, patience, state, run)
+    trainer.train(epochs, tuple(callbacks), checkpoint, progress)
+    return trainer.recording()
+
+
+class _Trainer:
+    """The variables of one call of `fit`, and the verbs that change them."""
+
+    def __init__(
+        self, parameters, gradient, X, y, optimizer, batch_size, key, strata, validation, patience, state, run
+    ):
+        self.parameters = parameters.copy()
+        self.gradient, self.X, self.y = gradient, X, y
+        self.optimizer, self.batch_size, self.key, self.strata = optimizer, batch_size, key, strata
+        self.validation, self.patience, self.run = validation, patience, run
+        self.steps_per_epoch = n_batches(len(X), batch_size)
+        self.out = Parameters.zeros(parameters.topology, parameters.dtype)
+        if state is None:
+            self.step, self.open_loss, self.loss, self.validation_loss, self.best_theta = 0, 0.0, [], [], None
+            self.moments = optimizer.init(self.parameters)
+        else:
+            self.step, self.open_loss, self.best_theta = int(state.step), float(state.open_loss), state.best_theta
+            self.loss, self.validation_loss = list(state.loss), list(state.validation)
+            self.parameters.theta[...] = state.theta
+            self.moments = copy.deepcopy(state.optimizer)
+            if hasattr(gradient, "state"):
+                gradient.state = copy.deepcopy(state.gradient)
+
+    @property
+    def epoch(self) -> int:
+        return self.step // self.steps_per_epoch
+
+    def train(self, epochs: int, callbacks: tuple, checkpoint, progress: bool) -> None:
+        written = time.monotonic()
+        with Interruption() as interruption, _bar(epochs, self.epoch, progress) as bar:
+            while self.epoch < epochs and not self._out_of_patience():
+                self._run_epoch(interruption)
+                if interruption.requested:
+                    break
+                stop = self._end_epoch(callbacks)
+                bar.update()
+                bar.set_postfix(loss=f"{self.loss[-1]:.4g}")
+                if checkpoint is not None and time.monotonic() - written > CHECKPOINT_SECONDS:
+                    _write(checkpoint, self.state())
+                    written = time.monotonic()
+                if stop:
+                    break
+            if checkpoint is not None:
+                _write(checkpoint, self.state())
+        if interruption.requested:
+            warnings.warn(
+                f"training was interrupted after {self.step} steps ({self.epoch} whole epochs); what it learnt is kept",
+                TrainingInterrupted,
+                stacklevel=4,
+            )
+
+    def _run_epoch(self, interruption: Interruption) -> None:
+        self.epoch_start = self.parameters.theta.copy()
+        done = self.step % self.steps_per_epoch
+        for batch in batches(self.X, self.y, self.batch_size, self.key, self.epoch, strata=self.strata, start=done):
+            self.out.theta[...] = 0
+            loss = self.gradient(self.parameters, batch, self.key, self.step, self.out)
+            if not np.isfinite(loss):
+                self._fail(loss)
+            self.optimizer.update(self.out.theta, self.moments, self.parameters, self.step)
+            self.parameters.theta += self.out.theta
+            self.open_loss += float(loss) * len(batch.rows)
+            self.step += 1
+            if interruption.requested:
+                break
+        if self.step % self.steps_per_epoch == 0:
+            self.loss.append(self.open_loss / len(self.X))
+            self.open_loss = 0.0
+
+    def _end_epoch(self, callbacks: tuple) -> bool:
+        if self.validation is not None:
+            value = float(self.validation(self.parameters))
+            if not self.validation_loss or value < min(self.validation_loss):
+                self.best_theta = self.parameters.theta.copy()
+            self.validation_loss.append(value)
+        latest = self.validation_loss[-1] if self.validation_loss else None
+        seen = Progress(self.epoch, self.step, self.loss[-1], latest, self.parameters)
+        return any([callback(seen) for callback in callbacks])  # a list: every callback sees every epoch
+
+    def _out_of_patience(self) -> bool:
+        if self.patience is None or not self.validation_loss:
+            return False
+        return len(self.validation_loss) - 1 - int(np.argmin(self.validation_loss)) >= self.patience
+
+    def _fail(self, loss: float) -> None:
+        bad = [key for key in self.parameters if not np.all(np.isfinite(self.parameters[key]))]
+        self.parameters.theta[...] = self.epoch_start
+        error = NotFiniteError(
+            f"the loss became {loss} at step {self.step} (epoch {self.epoch + 1})"
+            + (f"; not finite: {', '.join(bad)}" if bad else "")
+            + "; lower the learning rate, clip the gradient (optim.clip) or scale the data"
+        )
+        error.recording = self.recording()
+        raise error
+
+    def state(self) -> TrainingState:
+        return TrainingState(
+            step=self.step,
+            theta=self.parameters.theta.copy(),
+            optimizer=copy.deepcopy(self.moments),
+            gradient=copy.deepcopy(getattr(self.gradient, "state", None)),
+            loss=list(self.loss),
+            open_loss=self.open_loss,
+            validation=list(self.validation_loss),
+            best_theta=self.best_theta,
+            run=self.run,
+        )
+
+    def recording(self) -> Recording:
+        best = self.parameters if self.best_theta is None else self.parameters.like(self.best_theta)
+        traces = {"loss": np.array(self.loss), "validation": np.array(self.validation_loss)}
+        return Recording(best, self.state(), traces)
+
+
+def _digest(parameters: Parameters, key: Key, X: np.ndarray, batch_size: int) -> str:
+    parts = (parameters.topology.digest, str(parameters.dtype), tuple(key), X.shape, str(X.dtype), batch_size)
+    return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()
+
+
+def _bar(epochs: int, done: int, progress: bool):
+    from tqdm import tqdm
+
+    return tqdm(total=epochs, initial=done, desc="training", unit="epoch", disable=not progress, leave=False)
+
+
+def _read(path) -> TrainingState:
+    from bioneuro import io
+
+    state = io.load(path)
+    if not isinstance(state, TrainingState):
+        raise InvalidInput(f"{os.fspath(path)!r} is not a training checkpoint but holds a {type(state).__name__}")
+    return state
+
+
+def _write(path, state: TrainingState) -> None:
+    from bioneuro import io
+
+    io.save(path, state)

@@ -1,0 +1,235 @@
+"""The feedforward engine: forward and backward through any acyclic topology.
+
+Population by population in feedforward order: h = sum over projections of x_pre W (+ bias), a = f(h), and a dead unit
+then emits 0. Errors run the other way: delta_pre += delta_post W^T, dL/dW += x_pre^T delta_post; where several
+projections leave a population, as with skips and tied weights, their errors simply add up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import numpy as np
+
+from bioneuro._jit.gemm import matmul
+from bioneuro._jit.keys import Key
+from bioneuro.errors import UnsupportedTopology, check_number, choose
+from bioneuro.optim.transform import weights_of
+from bioneuro.parameters import Parameters
+from bioneuro.topology import Dense, OneToOne, Population, Projection, Topology
+from bioneuro.training.batches import Batch
+from feedforward.activations import Activation, activation_of
+from feedforward.losses import loss_for
+
+Product = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+class Layer(NamedTuple):
+    """A population that computes, what reaches it, and how."""
+
+    population: Population
+    incoming: tuple[Projection, ...]
+    activation: Activation
+
+
+class Layers(NamedTuple):
+    """What went through a network: h, a and emitted, each {population: (b, n)}.
+
+    `outputs` are a = f(h) before, `emitted` after dead units were silenced; `inputs` are the h that activations keep.
+    """
+
+    inputs: dict[str, np.ndarray]
+    outputs: dict[str, np.ndarray]
+    emitted: dict[str, np.ndarray]
+
+
+class Network:
+    """A topology made ready to compute: its layers in order, each with its activation.
+
+    Raises `UnsupportedTopology` for cycles, for projections other than Dense and OneToOne, for units without an
+    activation, and where there is not exactly one input and one output population.
+    """
+
+    def __init__(self, topology: Topology):
+        self.topology = topology
+        for role in ("input", "output"):
+            found = [population.name for population in topology.by_role(role)]
+            if len(found) != 1:
+                raise UnsupportedTopology(
+                    f"backprop needs one {role} population, {topology!r} has {len(found)}: {found}"
+                )
+        self.input, self.output = topology.by_role("input")[0], topology.by_role("output")[0]
+        for projection in topology.projections:
+            if not isinstance(projection, Dense | OneToOne) or projection.shared:
+                raise UnsupportedTopology(
+                    f"backprop runs Dense and OneToOne projections with a weight per synapse, not "
+                    f"{type(projection).__name__} {projection.name!r}{' with one shared number' * projection.shared}"
+                )
+        self.layers = tuple(
+            Layer(population, topology.incoming(population.name), activation_of(population))
+            for population in topology.order()
+            if population.role != "input"
+        )
+        for layer in self.layers:
+            if not layer.incoming:
+                raise UnsupportedTopology(
+                    f"nothing reaches population {layer.population.name!r}; add a projection to it"
+                )
+        if topology.incoming(self.input.name):
+            raise UnsupportedTopology(
+                f"a projection ends on the input population {self.input.name!r}; inputs are given"
+            )
+
+    def forward(
+        self,
+        params: Parameters,
+        X: np.ndarray,
+        masks: Mapping[str, np.ndarray] | None = None,
+        product: Product = matmul,
+    ) -> Layers:
+        """Everything that X, (b, n_input), does to the network.
+
+        Parameters
+        ----------
+        masks : {population: (n,) or (b, n)} that multiply what its units emit: 0 for the dead, 1 / keep under dropout.
+        product : how matrices are multiplied; `matmul`, the same bytes however a batch is split, for inference;
+            `np.matmul`, which is faster, for training.
+        """
+        masks = masks or {}
+        inputs, outputs, emitted = {}, {}, {}
+        emitted[self.input.name] = _masked(X, masks.get(self.input.name))
+        for population, incoming, activation in self.layers:
+            h = None
+            for projection in incoming:
+                arriving = _through(projection, emitted[projection.pre], params, product)
+                h = arriving if h is None else np.add(h, arriving, out=h)
+            if population.bias:
+                h += params[f"{population.name}.bias"]
+            if activation.keeps_input or population is self.output:
+                inputs[population.name] = h
+                h = h.copy()
+            activation.forward(h, _learnt(population, params))
+            outputs[population.name] = h
+            emitted[population.name] = _masked(h, masks.get(population.name))
+        return Layers(inputs, outputs, emitted)
+
+    def backward(
+        self,
+        params: Parameters,
+        layers: Layers,
+        delta: np.ndarray,
+        closed: bool,
+        gradient: Parameters,
+        masks: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        """Add dL/dtheta to `gradient`; `delta`, (b, n_output), is dL/dz of the outputs where `closed`, else dL/da."""
+        masks = masks or {}
+        deltas = {self.output.name: delta}
+        for population, incoming, activation in reversed(self.layers):
+            name = population.name
+            if name not in deltas:  # a dead end: no path to the output
+                continue
+            delta = deltas.pop(name)
+            if name in masks:
+                delta *= masks[name]
+            if not (closed and population is self.output):
+                activation.backward(
+                    delta,
+                    layers.inputs.get(name),
+                    layers.outputs[name],
+                    _learnt(population, params),
+                    _learnt(population, gradient),
+                )
+            if population.bias:
+                gradient[f"{name}.bias"] += delta.sum(axis=0)
+            for projection in incoming:
+                x = layers.emitted[projection.pre]
+                if isinstance(projection, OneToOne):
+                    gradient[projection.name] += (x * delta).sum(axis=0)
+                else:
+                    gradient[projection.name] += x.T @ delta
+                if projection.pre != self.input.name:
+                    back = _back(projection, delta, params)
+                    known = deltas.get(projection.pre)
+                    deltas[projection.pre] = back if known is None else np.add(known, back, out=known)
+
+
+def _through(projection: Projection, x: np.ndarray, params: Parameters, product: Product) -> np.ndarray:
+    weights = params[projection.name]
+    return x * weights if isinstance(projection, OneToOne) else product(x, weights)
+
+
+def _back(projection: Projection, delta: np.ndarray, params: Parameters) -> np.ndarray:
+    weights = params[projection.name]
+    return delta * weights if isinstance(projection, OneToOne) else delta @ weights.T
+
+
+def _masked(x: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+    return x if mask is None else x * mask
+
+
+def _learnt(population: Population, params: Parameters) -> dict[str, np.ndarray]:
+    return {array: params[f"{population.name}.{array}"] for array in population.unit.learns}
+
+
+def alive_masks(topology: Topology, alive: np.ndarray, dtype) -> dict[str, np.ndarray]:
+    """Masks of the populations that have dead units, {population: (n,) of 0 and 1}."""
+    parts = {name: alive[where] for name, where in topology.unit_layout.items()}
+    return {name: part.astype(dtype) for name, part in parts.items() if not part.all()}
+
+
+class Backprop:
+    """Gradient estimator: mean loss over a batch plus l2 |W|^2 (biases are free), by backpropagation.
+
+    Parameters
+    ----------
+    network : `Network`.
+    loss : name of a loss; "auto" goes by the output units.
+    l2 : penalty on squared weights; its gradient is 2 l2 W.
+    dropout : share in [0, 1) of the hidden units that are dead in a minibatch, or {population: share}. A lesion redrawn
+        for each row; the living emit 1 / (1 - share) times their output, so that the mean stays (inverted dropout,
+        Srivastava et al. 2014).
+    """
+
+    def __init__(
+        self, network: Network, loss: str = "auto", *, l2: float = 0.0, dropout: float | Mapping[str, float] = 0
+    ):
+        self.network = network
+        self.loss = loss_for(loss, network.output.unit.name)
+        self.l2 = check_number("l2", l2, low=0)
+        if not isinstance(dropout, Mapping):
+            dropout = {population.name: dropout for population in network.topology.by_role("hidden")}
+        for name, share in dropout.items():
+            choose("population to drop units of", name, network.topology.unit_layout)
+            check_number(f"dropout of {name!r}", share, low=0, high=1, open_high=True)
+        self.dropout = {name: share for name, share in dropout.items() if share > 0}
+
+    def __call__(self, params: Parameters, batch: Batch, key: Key, step: int, out: Parameters) -> float:
+        masks = self._drop(len(batch.X), key, step, params.dtype)
+        layers = self.network.forward(params, batch.X, masks, np.matmul)
+        name = self.network.output.name
+        z, a = layers.inputs[name], layers.outputs[name]
+        value = self.loss.value(z, a, batch.y).mean()
+        delta = self.loss.delta(z, a, batch.y) / params.dtype.type(len(batch.X))
+        self.network.backward(params, layers, delta, self.loss.closed, out, masks)
+        if self.l2:
+            for where in weights_of(params):
+                weights = params.theta[where]
+                value += self.l2 * float(np.dot(weights, weights))
+                out.theta[where] += params.dtype.type(2 * self.l2) * weights
+        return float(value)
+
+    def _drop(self, n_rows: int, key: Key, step: int, dtype) -> dict[str, np.ndarray]:
+        masks = {}
+        for name, share in self.dropout.items():
+            generator = key.child("dropout").child(name).child(step).generator()
+            lives = generator.random((n_rows, self.network.topology[name].size), dtype=np.float32) >= share
+            masks[name] = lives * dtype.type(1 / (1 - share))
+        return masks
+
+    def loss_of(self, params: Parameters, X: np.ndarray, y: np.ndarray) -> float:
+        """Mean loss over rows without dropout and penalty, as validation takes it."""
+        layers = self.network.forward(params, X, None, np.matmul)
+        name = self.network.output.name
+        return float(self.loss.value(layers.inputs[name], layers.outputs[name], y).mean())
