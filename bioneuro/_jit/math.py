@@ -109,7 +109,11 @@ def _compile(real, word, mantissa, ln2_high, ln2_low, root_half, exp_terms, log_
         r, rest, _, n = reduce_exponent(x)
         first = word(n >> word(1))  # 2^k in two factors: e^x may be subnormal or overflow, and 2^k then fits no number
         second = word(n - first)
-        return sum_exactly(one, r, rest) * float_of(word((first << bits) + one_bits)) * float_of(word((second << bits) + one_bits))
+        return (
+            sum_exactly(one, r, rest)
+            * float_of(word((first << bits) + one_bits))
+            * float_of(word((second << bits) + one_bits))
+        )
 
     def log_(x):
         tiny = x < smallest

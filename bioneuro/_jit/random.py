@@ -1,0 +1,245 @@
+"""Random numbers for kernels: each draw is a pure function of (key, row, unit, step).
+
+    word = philox(counter = (unit // 4, row, step, kind of draw), key)[unit % 4]
+
+so the same draw comes out for any batch split, chunk size or number of threads. `row` is an index, or the `hash_rows` of
+the row's content, which makes a stochastic prediction independent of where in a batch a row stands.
+
+`fill_*` are for Python. `draw_*` are the kernels below them, for use inside other kernels: (key, rows, step, ..., out)
+with key uint64 (2,) as `Key.words` gives it, rows uint64 (n,), step uint64, out (n, m). Single draws for kernels are in
+`distributions`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bioneuro._jit.bits import multiply_wide
+from bioneuro._jit.distributions import (
+    NORMAL,
+    UNIFORM,
+    bernoulli,
+    integer_below,
+    normal,
+    normal_from,
+    poisson,
+    uniform,
+    uniform_from,
+)
+from bioneuro._jit.kernel import Slot, kernel, specialise
+from bioneuro._jit.keys import Key, seed_from
+from bioneuro._jit.philox import philox, uniform32, uniform64
+from bioneuro.errors import InvalidInput, check_number
+
+__all__ = [
+    "Key",
+    "bernoulli",
+    "draw_bernoulli",
+    "draw_normal",
+    "draw_permutation",
+    "draw_poisson",
+    "draw_uniform",
+    "fill_bernoulli",
+    "fill_normal",
+    "fill_poisson",
+    "fill_uniform",
+    "fill_uniform_rows",
+    "hash_rows",
+    "integer_below",
+    "normal",
+    "permutation",
+    "philox",
+    "poisson",
+    "seed_from",
+    "uniform",
+    "uniform32",
+    "uniform64",
+]
+
+_LARGEST_RATE = 1e15
+_HASHED_AT_ONCE = 1 << 17  # numbers converted to float64 at a time
+_MIX_0, _MIX_1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
+_HALF_WORD = np.uint64(32)
+
+convert = Slot("convert(word, like) -> a number of the type of `like`")
+kind = Slot("kind, the last counter word")
+
+
+def fill_uniform(key: Key, step: int, out: np.ndarray, rows=0) -> np.ndarray:
+    """Fill `out` with uniform numbers in [0, 1).
+
+    Parameters
+    ----------
+    key : the stream
+    step : whole number >= 0, for example the sweep or the time step
+    out : (m,) units of one row, or (n, m); float32 (24 bits) or float64 (53 bits), C order
+    rows : the number of the first row, or uint64 (n,): one number, or content hash, per row
+
+    Returns `out`.
+    """
+    lines, rows = _layout(out, rows, "f")
+    draw_uniform(key.words, rows, _step(step), lines)
+    return out
+
+
+def fill_uniform_rows(key: Key, row_hashes: np.ndarray, step: int, out: np.ndarray) -> np.ndarray:
+    """Fill `out` (n, m) as `fill_uniform` does, each row from the stream of its own content: `hash_rows(X)`."""
+    return fill_uniform(key, step, out, row_hashes)
+
+
+def fill_bernoulli(key: Key, step: int, p, out: np.ndarray, rows=0) -> np.ndarray:
+    """Fill `out` with 1 where the uniform draw of the same (key, row, unit, step) is below `p`, else with 0.
+
+    p : probability, one number or an array that broadcasts to `out`; out: any real or Boolean type. The rest as in
+    `fill_uniform`.
+    """
+    lines, rows = _layout(out, rows, "iufb")
+    draw_bernoulli(key.words, rows, _step(step), _broadcast(p, lines), lines)
+    return out
+
+
+def fill_normal(key: Key, step: int, out: np.ndarray, rows=0) -> np.ndarray:
+    """Fill `out` (float32 or float64) with standard normal numbers; parameters as in `fill_uniform`."""
+    lines, rows = _layout(out, rows, "f")
+    draw_normal(key.words, rows, _step(step), lines)
+    return out
+
+
+def fill_poisson(key: Key, step: int, rate, out: np.ndarray, rows=0) -> np.ndarray:
+    """Fill `out` (integers or floats) with Poisson counts of mean `rate` in [0, 1e15].
+
+    rate : one number or an array that broadcasts to `out`. The rest as in `fill_uniform`. Raises `InvalidInput` for a rate
+    out of range or NaN.
+    """
+    lines, rows = _layout(out, rows, "iuf")
+    rates = _broadcast(rate, lines)
+    if rates.size:
+        low, high = rates.min(), rates.max()
+        check_number("rate", high if low >= 0 else low, low=0.0, high=_LARGEST_RATE)
+    draw_poisson(key.words, rows, _step(step), rates, lines)
+    return out
+
+
+def permutation(key: Key, step: int, n: int, row: int = 0) -> np.ndarray:
+    """Return the numbers 0 .. n-1 in random order (int64), every order equally likely."""
+    out = np.empty(check_number("n", n, low=0, integer=True), np.int64)
+    draw_permutation(key.words, _step(row), _step(step), out)
+    return out
+
+
+def hash_rows(X: np.ndarray) -> np.ndarray:
+    """Return a 64-bit hash of each row's values, uint64 (n,).
+
+    It depends on the values alone, not on their type (every number is taken as float64), the row's place or the batch;
+    -0.0 and 0.0 are equal. X: (n, m), real or Boolean.
+    """
+    X = np.asarray(X)
+    if X.ndim != 2 or X.dtype.kind not in "iufb":
+        raise InvalidInput(f"hash_rows takes a matrix of real numbers, got {X.dtype}, shape {X.shape}")
+    hashes = np.empty(X.shape[0], np.uint64)
+    batch = max(1, _HASHED_AT_ONCE // max(1, X.shape[1]))
+    for start in range(0, X.shape[0], batch):
+        values = np.add(X[start : start + batch], 0.0, dtype=np.float64, order="C")  # -0.0 + 0.0 = 0.0
+        hash_words(values.view(np.uint64), hashes[start : start + batch])
+    return hashes
+
+
+def _fill(key, rows, step, out):
+    k0, k1, like = key[0], key[1], out.dtype.type(0)
+    whole = out.shape[1] - out.shape[1] % 4
+    for i in range(out.shape[0]):
+        line = out[i]
+        for unit in range(0, whole, 4):
+            w0, w1, w2, w3 = philox(np.uint64(unit // 4), rows[i], step, kind, k0, k1)
+            line[unit] = convert(w0, like)
+            line[unit + 1] = convert(w1, like)
+            line[unit + 2] = convert(w2, like)
+            line[unit + 3] = convert(w3, like)
+        if whole < line.shape[0]:
+            words = philox(np.uint64(whole // 4), rows[i], step, kind, k0, k1)
+            for unit in range(whole, line.shape[0]):
+                line[unit] = convert(words[unit - whole], like)
+
+
+draw_uniform = specialise(_fill, convert=uniform_from, kind=UNIFORM)
+draw_normal = specialise(_fill, convert=normal_from, kind=NORMAL)
+
+
+@kernel
+def draw_bernoulli(key, rows, step, p, out):
+    """out_ij = 1 if the uniform draw of (row i, unit j) is below p_ij, else 0; p, out: (n, m)."""
+    k0, k1 = key[0], key[1]
+    whole = out.shape[1] - out.shape[1] % 4
+    for i in range(out.shape[0]):
+        line, chance = out[i], p[i]
+        for unit in range(0, whole, 4):
+            w0, w1, w2, w3 = philox(np.uint64(unit // 4), rows[i], step, UNIFORM, k0, k1)
+            line[unit] = uniform64(w0) < chance[unit]
+            line[unit + 1] = uniform64(w1) < chance[unit + 1]
+            line[unit + 2] = uniform64(w2) < chance[unit + 2]
+            line[unit + 3] = uniform64(w3) < chance[unit + 3]
+        for unit in range(whole, line.shape[0]):
+            line[unit] = bernoulli(k0, k1, rows[i], np.uint64(unit), step, chance[unit])
+
+
+@kernel
+def draw_poisson(key, rows, step, rate, out):
+    """out_ij = a Poisson count of mean rate_ij; rate, out: (n, m)."""
+    k0, k1 = key[0], key[1]
+    for i in range(out.shape[0]):
+        line, rates = out[i], rate[i]
+        for unit in range(line.shape[0]):
+            line[unit] = poisson(k0, k1, rows[i], np.uint64(unit), step, rates[unit])
+
+
+@kernel
+def draw_permutation(key, row, step, out):
+    """out = 0 .. n-1 in random order (Fisher and Yates)."""
+    for place in range(out.shape[0]):
+        other = np.int64(integer_below(key[0], key[1], row, np.uint64(place), step, np.uint64(place + 1)))
+        out[place] = out[other]
+        out[other] = place
+
+
+@kernel
+def hash_words(words, out):
+    """out_i = a hash of the uint64 words of row i; each step is one-to-one, so only chance makes two rows collide."""
+    for i in range(words.shape[0]):
+        state = np.uint64(words.shape[1]) ^ _MIX_0
+        for word in words[i]:
+            state = _mix(state ^ word, _MIX_0)
+        out[i] = _mix(_mix(state, _MIX_1), _MIX_1)
+
+
+@kernel
+def _mix(state, multiplier):
+    _, low = multiply_wide(state, multiplier)
+    return low ^ (low >> _HALF_WORD)
+
+
+def _step(step) -> np.uint64:
+    return np.uint64(check_number("step", step, low=0, high=2**63, integer=True))
+
+
+def _layout(out, rows, kinds):
+    """Return `out` as a matrix and one uint64 per row."""
+    if out.ndim not in (1, 2) or out.dtype.kind not in kinds or out.dtype == np.float16 or not out.flags.c_contiguous:
+        raise InvalidInput(f"out must be a vector or matrix in C order of a fitting type, got {out.dtype}, {out.shape}")
+    lines = out.reshape(-1, out.shape[-1])
+    if np.ndim(rows) == 0:
+        first = check_number("rows", rows, low=0, high=2**62, integer=True)
+        return lines, np.arange(first, first + lines.shape[0], dtype=np.uint64)
+    rows = np.ascontiguousarray(rows)
+    if rows.dtype != np.uint64 or rows.shape != lines.shape[:1]:
+        raise InvalidInput(f"rows must be one uint64 per row of out ({lines.shape[0]}), got {rows.dtype}, {rows.shape}")
+    return lines, rows
+
+
+def _broadcast(values, lines):
+    """Return `values` in the shape of `lines`, floating, in C order: one compiled signature serves every caller."""
+    values = np.asarray(values)
+    values = values if values.dtype in (np.float32, np.float64) else values.astype(np.float64)
+    try:
+        return np.ascontiguousarray(np.broadcast_to(values, lines.shape))
+    except ValueError:
+        raise InvalidInput(f"an array of shape {values.shape} does not broadcast to {lines.shape}") from None
