@@ -1,7 +1,7 @@
 """Matrix products whose rows do not depend on each other: any split of a batch gives the same bytes.
 
-Each element is ((bias + a_0 b_0) + a_1 b_1) + ..., one term after the other in ascending k, rounded at every step, in the
-type of the arrays. Blocks of rows and columns change only the order in which elements are visited.
+Each element is ((bias + a_0 b_0) + a_1 b_1) + ..., one term after the other in ascending k, rounded at every step, in
+the type of the arrays. Blocks of rows and columns change only the order in which elements are visited.
 """
 
 from __future__ import annotations

@@ -97,8 +97,8 @@ def specialise(template: Callable, /, **bound) -> Callable:
     bound : plain functions, `@scalar` and `@kernel` functions, functions of `bioneuro._jit`, NumPy ufuncs, numbers,
         strings, tuples of these
 
-    >>> from bioneuro._jit.math import sigmoid
-    >>> activate = specialise(_activate, unit=sigmoid)  # doctest: +SKIP
+    For example, with `unit = Slot("unit(field) -> mean")` and `_means` calling `unit(z[i])` in one module:
+    `sigmoid_means = specialise(_means, unit=sigmoid)`.
     """
     function = getattr(template, "py_func", template)
     if function.__closure__:

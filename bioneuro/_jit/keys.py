@@ -1,4 +1,4 @@
-"""Keys: named 128-bit streams of randomness below one seed. Plain Python, so that structure can be drawn without Numba."""
+"""Keys: named 128-bit streams of randomness below one seed. Plain Python: drawing structure needs no Numba."""
 
 from __future__ import annotations
 

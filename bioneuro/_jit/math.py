@@ -4,9 +4,9 @@ The result has the argument's type. Largest errors found (units in the last plac
 
     float64: exp 1, log 1, sigmoid 2, tanh 2, softplus 2     float32: the same, computed in float32 alone
 
-NaN and infinities pass through, subnormal numbers are kept. The functions themselves are plain-Python twins on NumPy, for
-scalars and arrays; compiled code replaces them. Reductions follow range reduction as in fdlibm (Sun Microsystems, 1993);
-the polynomials are Taylor series cut where the rest is below half a unit.
+NaN and infinities pass through, subnormal numbers are kept. The functions themselves are plain-Python twins on NumPy,
+for scalars and arrays; compiled code replaces them. Ranges are reduced as in fdlibm (Sun Microsystems, 1993); the
+polynomials are Taylor series, cut where the rest is far below the last place.
 """
 
 from __future__ import annotations

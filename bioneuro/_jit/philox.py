@@ -1,4 +1,4 @@
-"""Philox-4x64-10: four random words from a 256-bit counter and a 128-bit key, equal to `numpy.random.Philox` bit for bit.
+"""Philox-4x64-10: four random words from a 256-bit counter and a 128-bit key, as in `numpy.random.Philox`.
 
 Being a pure function of (key, counter) it gives the same draw to a unit whatever thread, chunk or batch it falls in.
 Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC 2011.

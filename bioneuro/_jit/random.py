@@ -2,8 +2,8 @@
 
     word = philox(counter = (unit // 4, row, step, kind of draw), key)[unit % 4]
 
-so the same draw comes out for any batch split, chunk size or number of threads. `row` is an index, or the `hash_rows` of
-the row's content, which makes a stochastic prediction independent of where in a batch a row stands.
+so the same draw comes out for any batch split, chunk size or number of threads. `row` is an index, or the `hash_rows`
+of the row's content, which makes a stochastic prediction independent of where in a batch a row stands.
 
 `fill_*` are for Python. `draw_*` are the kernels below them, for use inside other kernels: (key, rows, step, ..., out)
 with key uint64 (2,) as `Key.words` gives it, rows uint64 (n,), step uint64, out (n, m). Single draws for kernels are in
@@ -108,8 +108,8 @@ def fill_normal(key: Key, step: int, out: np.ndarray, rows=0) -> np.ndarray:
 def fill_poisson(key: Key, step: int, rate, out: np.ndarray, rows=0) -> np.ndarray:
     """Fill `out` (integers or floats) with Poisson counts of mean `rate` in [0, 1e15].
 
-    rate : one number or an array that broadcasts to `out`. The rest as in `fill_uniform`. Raises `InvalidInput` for a rate
-    out of range or NaN.
+    rate : one number or an array that broadcasts to `out`. The rest as in `fill_uniform`. Raises `InvalidInput` for a
+    rate out of range or NaN.
     """
     lines, rows = _layout(out, rows, "iuf")
     rates = _broadcast(rate, lines)
