@@ -115,3 +115,13 @@ class InputRange(NamedTuple):
     def from_unit(self, X: np.ndarray) -> np.ndarray:
         """Back from [0, 1] to the range of the data."""
         return (self.low + X * (self.high - self.low)).astype(X.dtype)
+
+
+def check_known(known, shape: tuple[int, int]) -> np.ndarray:
+    """`known`, bool, (n_features,) or (n, n_features), spread to `shape` (n, n_features)."""
+    known = np.asarray(known)
+    if known.dtype != bool or known.shape not in (shape, shape[1:]):
+        raise InvalidInput(
+            f"known must be a bool mask of shape {shape[1:]} or {shape}, got {known.dtype} of shape {known.shape}"
+        )
+    return np.broadcast_to(known, shape)

@@ -1,0 +1,202 @@
+"""Autoencoders: a code in the hidden layer from which the input comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from sklearn.base import TransformerMixin
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from bioneuro._jit.keys import Key
+from bioneuro.errors import InvalidInput, check_number
+from bioneuro.parameters import Parameters
+from bioneuro.shell import FLOATS, InputRange, check_known
+from bioneuro.topology import Dense, Topology
+from bioneuro.training.batches import Batch
+from feedforward.estimators.base import BackpropShell
+from feedforward.network import Backprop, Network
+
+UNKNOWN = 0.5  # what an input says that knows nothing, halfway between off and on
+
+
+class Denoising(Backprop):
+    """Backprop from a corrupted input to the clean one (Vincent et al. 2010), drawn anew in each step.
+
+    Each entry x in [0, 1] becomes 1 - x with probability `flip` and `UNKNOWN` with probability `mask`.
+    """
+
+    def __init__(self, network: Network, loss: str, *, flip: float, mask: float, **options):
+        super().__init__(network, loss, **options)
+        self.flip, self.mask = flip, mask
+
+    def __call__(self, params: Parameters, batch: Batch, key: Key, step: int, out: Parameters) -> float:
+        generator = key.child("corruption").child(step).generator()
+        draw = generator.random(batch.X.shape, dtype=np.float32)
+        noisy = np.where(draw < self.flip, 1 - batch.X, batch.X)
+        noisy[draw >= 1 - self.mask] = UNKNOWN
+        return super().__call__(params, batch._replace(X=noisy, y=batch.X), key, step, out)
+
+
+class Autoencoder(TransformerMixin, BackpropShell):
+    """Network that learns to give back its input from a code: x -> h = f(x W + b) -> x' = sigmoid(h W' + c).
+
+    Trained by backprop on -sum_i x_i ln x'_i + (1 - x_i) ln(1 - x'_i), from inputs with some entries flipped and some
+    unknown. `transform` gives the code; `recall` repairs and completes patterns by letting x' be the next x.
+
+    Parameters
+    ----------
+    hidden_layer_sizes : sizes of the layers between input and output; the middle one is the code.
+    topology : acyclic, with as many output as input units; checked, never altered.
+    tied : decode with the transposed weights of the encoder (where no topology is given).
+    flip, mask : shares in [0, 1] of the entries that are flipped, or unknown, while it learns; flip + mask <= 1.
+    unit, optimizer, learning_rate, schedule, epochs, batch_size, l2, dropout, initializer, frozen, patience,
+    validation_fraction, dtype, progress, callbacks, checkpoint, random_state : as in `NetworkClassifier`.
+    input_range : (low, high) of the data, or None: learnt at `fit`, later rows clipped to it.
+
+    Attributes
+    ----------
+    topology_, parameters_, alive_, loss_curve_, validation_curve_, n_iter_, seed_, n_features_in_.
+    code_ : name of the population whose output `transform` gives.
+
+    >>> import bioneuro, feedforward
+    >>> digits = bioneuro.load_digits()
+    >>> feedforward.Autoencoder((16,), epochs=5, random_state=0).fit(digits.X).transform(digits.X).shape
+    (1797, 16)
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: tuple[int, ...] = (100,),
+        *,
+        topology: Topology | None = None,
+        unit: str = "sigmoid",
+        tied: bool = False,
+        flip: float = 0.1,
+        mask: float = 0.1,
+        optimizer="adam",
+        learning_rate: float = 1e-2,
+        schedule: str = "linear",
+        epochs: int = 60,
+        batch_size: int = 32,
+        l2: float = 0.0,
+        dropout: float | Mapping[str, float] = 0.0,
+        initializer="auto",
+        frozen: tuple[str, ...] = (),
+        patience: int | None = None,
+        validation_fraction: float = 0.1,
+        input_range: tuple[float, float] | None = None,
+        dtype: str = "float32",
+        progress: bool = False,
+        callbacks=None,
+        checkpoint=None,
+        random_state=None,
+    ):
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.topology = topology
+        self.unit = unit
+        self.tied = tied
+        self.flip = flip
+        self.mask = mask
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.epochs = epochs
+        self.batch_size = batch_size
+        self.l2 = l2
+        self.dropout = dropout
+        self.initializer = initializer
+        self.frozen = frozen
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.input_range = input_range
+        self.dtype = dtype
+        self.progress = progress
+        self.callbacks = callbacks
+        self.checkpoint = checkpoint
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        """Learn to give back the rows of X (n, n_features); y is not used. Returns self."""
+        X = validate_data(self, X, dtype=FLOATS, order="C")
+        key = self._start_fit()
+        topology = self._given_topology(X.shape[1], X.shape[1]) or self._build_topology(X.shape[1])
+        hidden = topology.by_role("hidden")
+        if not hidden:
+            raise InvalidInput("an autoencoder needs a hidden layer for its code; hidden_layer_sizes is empty")
+        self.code_ = hidden[len(hidden) // 2].name
+        flip, mask = (check_number(name, getattr(self, name), low=0, high=1) for name in ("flip", "mask"))
+        if flip + mask > 1:
+            raise InvalidInput(f"flip + mask must not exceed 1, got {flip:g} + {mask:g}")
+        self.input_range_ = InputRange.learn(X, self.input_range)
+        backprop = Denoising(Network(topology), "auto", flip=flip, mask=mask, l2=self.l2, dropout=self.dropout)
+        inputs = self._inputs(X)
+        self._train(topology, backprop, inputs, inputs, key)
+        return self
+
+    def _build_topology(self, n_features: int) -> Topology:
+        sizes = np.atleast_1d(self.hidden_layer_sizes).tolist() if np.size(self.hidden_layer_sizes) else []
+        net = Topology.mlp(n_features, *sizes, n_features, unit=self.unit, output="sigmoid")
+        if not self.tied:
+            return net
+        encoder = net.projections[: len(net.projections) // 2]
+        if len(net.projections) % 2 or sizes != sizes[::-1]:
+            raise InvalidInput(f"tied weights need layers that mirror each other, got hidden_layer_sizes={sizes}")
+        decoder = [
+            Dense(own.pre, own.post, tied_to=partner.name)
+            for own, partner in zip(net.projections[len(encoder) :], reversed(encoder), strict=True)
+        ]
+        return Topology(net.populations, [*encoder, *decoder])
+
+    def _inputs(self, X: np.ndarray) -> np.ndarray:
+        return self.input_range_.to_unit(X).astype(self._number_type(), copy=False)
+
+    def transform(self, X) -> np.ndarray:
+        """(n, size of the code) what the middle hidden layer emits."""
+        check_is_fitted(self)
+        X = self._check_X(X)
+        return self._pass(self._inputs(X))[self.code_].astype(X.dtype, copy=False)
+
+    def get_feature_names_out(self, input_features=None) -> np.ndarray:
+        """Names of the code's units: "autoencoder0", "autoencoder1", ..."""
+        check_is_fitted(self)
+        size = self.topology_[self.code_].size
+        return np.asarray([f"{type(self).__name__.lower()}{k}" for k in range(size)], dtype=object)
+
+    def reconstruct(self, X) -> np.ndarray:
+        """(n, n_features) the input as it comes back from its code, in the range of the data."""
+        check_is_fitted(self)
+        X = self._check_X(X)
+        return self._in_data_range(self._decoded(self._inputs(X)), X)
+
+    def recall(self, X, known=None, *, steps: int = 20) -> np.ndarray:
+        """Repair or complete patterns: x <- reconstruction of x, `steps` times or until nothing moves.
+
+        Parameters
+        ----------
+        X : (n, n_features) in the range of the data.
+        known : bool, (n_features,) or (n, n_features); known entries stay what they are, all others start unknown.
+            None: nothing is held fast and every entry is a start.
+        steps : most passes, >= 1.
+
+        Returns
+        -------
+        (n, n_features), in the range of the data.
+        """
+        check_is_fitted(self)
+        check_number("steps", steps, low=1, integer=True)
+        X = self._check_X(X)
+        given = self._inputs(X)
+        held = np.zeros(X.shape, dtype=bool) if known is None else check_known(known, X.shape)
+        x = given if known is None else np.where(held, given, UNKNOWN).astype(given.dtype)
+        for _ in range(steps):
+            before, x = x, np.where(held, given, self._decoded(x))
+            if np.array_equal(before, x):
+                break
+        return self._in_data_range(x, X)
+
+    def _decoded(self, inputs: np.ndarray) -> np.ndarray:
+        return self._pass(inputs)[self.topology_.by_role("output")[0].name]
+
+    def _in_data_range(self, inputs: np.ndarray, X: np.ndarray) -> np.ndarray:
+        return self.input_range_.from_unit(inputs).astype(X.dtype, copy=False)
