@@ -30,7 +30,7 @@ class Dataset:
     value_range : (low, high), the range the values live in; learnt from X by default: (-1, 1) for -1/+1,
         (0, 1) for values in [0, 1], else the smallest and the largest value
     feature_names : one name per column, or None
-    target_names : one name per class, in the order of `classes`, or None
+    target_names : `target_names[label]` is the name of a class; or None
     name, description : str
 
     Examples
@@ -65,12 +65,8 @@ class Dataset:
         self._settle("value_range", value_range_of(self.X) if given is None else check_range(given, self.X))
         self._settle("feature_names", _check_names("feature_names", self.feature_names, self.n_features))
         self._settle("target_names", _check_names("target_names", self.target_names, None))
-        if self.target_names is not None and (self.classes is None or len(self.target_names) <= self.classes[-1]):
-            top = "there are no class labels" if self.classes is None else f"the largest label is {self.classes[-1]}"
-            raise InvalidInput(
-                f"target_names has {len(self.target_names)} names, but {top}; "
-                f"target_names[label] must be the name of every label in y"
-            )
+        if self.target_names is not None:
+            _check_target_names(self.target_names, self.classes)
 
     def _settle(self, field: str, value) -> None:
         object.__setattr__(self, field, value)  # frozen for everyone but the constructor
@@ -257,7 +253,7 @@ class Dataset:
         """Return one pattern per class: sign(mean of the class - median of the unit over all rows), as -1/+1.
 
         With `per_class` > 1 the means are those of a k-means clustering inside each class. A mean at the threshold
-        is -1. See `median_threshold` for units whose median is their largest value.
+        is -1. Data of two values only are thresholded half way (see `median_threshold`).
 
         Returns
         -------
@@ -312,7 +308,7 @@ class Dataset:
         if counts[smallest] < least:
             label = classes[smallest] if self.target_names is None else self.target_names[classes[smallest]]
             raise InvalidInput(
-                f"class {label} has {counts[smallest]} row{'s' * (counts[smallest] > 1)}, but {why}; "
+                f"class {label} has {counts[smallest]} row{'s' * int(counts[smallest] > 1)}, but {why}; "
                 f"add rows, leave the class out, or ask for less (stratify=False where it applies)"
             )
 
@@ -369,6 +365,14 @@ def _check_names(what: str, names, n: int | None) -> tuple[str, ...] | None:
         twice = next(name for name in names if names.count(name) > 1)
         raise InvalidInput(f"{what} must differ from each other, but {twice!r} comes twice")
     return names
+
+
+def _check_target_names(names: tuple[str, ...], classes: np.ndarray | None) -> None:
+    if classes is None or classes[0] < 0 or classes[-1] >= len(names):
+        found = "there are no class labels" if classes is None else f"labels run from {classes[0]} to {classes[-1]}"
+        raise InvalidInput(
+            f"target_names has {len(names)} names, but {found}; target_names[label] must be the name of every label"
+        )
 
 
 def _centres(rows: np.ndarray, k: int) -> np.ndarray:

@@ -65,8 +65,9 @@ def check_range(value_range, X: np.ndarray | None = None, name: str = "value_ran
 def median_threshold(X: np.ndarray) -> np.ndarray:
     """Return one threshold per unit: its median over the rows, so that `x > threshold` is a balanced bit.
 
-    A unit whose median is also its largest value has nothing above the median; there the threshold lies half way
-    between its smallest and its largest value, so that data already binary come back as they are.
+    Nothing lies above the median where it is the unit's largest value, and the median of data of two values only is
+    one of the two: there the threshold is half way between the smallest and the largest value, so that binary data
+    come back as they are.
 
     Parameters
     ----------
@@ -78,8 +79,9 @@ def median_threshold(X: np.ndarray) -> np.ndarray:
     """
     threshold = np.median(X, axis=0)
     low, high = X.min(axis=0), X.max(axis=0)
-    stuck = (threshold == high) & (low < high)
-    return np.where(stuck, low + (high - low) / 2, threshold).astype(X.dtype, copy=False)
+    binary = bool(np.all((X.min() == X) | (X.max() == X)))
+    halfway = (binary | (threshold == high)) & (low < high)
+    return np.where(halfway, low + (high - low) / 2, threshold).astype(X.dtype, copy=False)
 
 
 def share_count(share: float, n: int) -> int:

@@ -88,13 +88,15 @@ class Whiten(ClassNamePrefixFeaturesOutMixin, _Rows):
         choose("method", self.method, ("pca", "zca"))
         epsilon = check_number("epsilon", self.epsilon, low=0, high=1e6)
         X = self._rows(X, fitting=True, least=2)
+        varies = np.ptp(X, axis=0) > 0
+        if not varies.any():
+            raise InvalidInput(f"the rows do not vary: all {len(X)} are equal, and there is nothing to whiten")
         self.mean_ = X.mean(axis=0, dtype=np.float64)
         pca = PCA(svd_solver="covariance_eigh" if len(X) > X.shape[1] else "full").fit(X - self.mean_)
         self.n_components_ = self._count(pca.explained_variance_, X)
-        self.components_ = pca.components_[: self.n_components_]
+        self.components_ = pca.components_[: self.n_components_] * varies  # a constant feature: no part, not 1e-12
         self.explained_variance_ = pca.explained_variance_[: self.n_components_]
-        largest = self.explained_variance_[:1].max(initial=0)
-        self.deviation_ = np.sqrt(self.explained_variance_ + epsilon * largest)
+        self.deviation_ = np.sqrt(self.explained_variance_ + epsilon * self.explained_variance_[0])
         self.whitening_ = self.components_.T / self.deviation_
         if self.method == "zca":
             self.whitening_ = self.whitening_ @ self.components_
@@ -102,7 +104,7 @@ class Whiten(ClassNamePrefixFeaturesOutMixin, _Rows):
 
     def transform(self, X) -> np.ndarray:
         X = self._rows(X)
-        return _rowwise_product(X - self.mean_.astype(X.dtype), self.whitening_.astype(X.dtype))
+        return _product(X - self.mean_.astype(X.dtype), self.whitening_)
 
     def inverse_transform(self, Z) -> np.ndarray:
         """Return rows whose whitened form is `Z`; what was not kept is the mean."""
@@ -113,8 +115,8 @@ class Whiten(ClassNamePrefixFeaturesOutMixin, _Rows):
         back = self.deviation_[:, None] * self.components_
         if self.method == "zca":
             back = self.components_.T @ back
-        dtype = Z.dtype if Z.dtype in _FLOATS else np.float64
-        return _rowwise_product(Z.astype(dtype), back.astype(dtype)) + self.mean_.astype(dtype)
+        Z = Z if Z.dtype in _FLOATS else Z.astype(np.float64)
+        return _product(Z, back) + self.mean_.astype(Z.dtype)
 
     @property
     def _n_features_out(self) -> int:  # what scikit-learn's mixin counts names by
@@ -219,16 +221,17 @@ class Binarise(OneToOneFeatureMixin, _Rows):
     def transform(self, X) -> np.ndarray:
         X = self._rows(X)
         if self.method == "stochastic":
-            return (self._draws(X) < _to_unit(X, self.input_range_, enforced=False)).astype(X.dtype)
+            return self._draw(X)
         return np.greater(X, self.threshold_).astype(X.dtype)
 
-    def _draws(self, X: np.ndarray) -> np.ndarray:
-        """Return a uniform number in [0, 1) per entry, keyed by the seed and the content of its row."""
-        from bioneuro._jit.random import fill_uniform_rows, hash_rows  # Numba: only where kernels run
+    def _draw(self, X: np.ndarray) -> np.ndarray:
+        """Return 1 with probability (x - low) / (high - low), else 0; keyed by the seed and the content of the row."""
+        from bioneuro._jit.random import fill_bernoulli, hash_rows  # Numba: only where kernels run
 
-        out = np.empty(X.shape, X.dtype)
-        fill_uniform_rows(Key.from_seed(self.seed_).child("binarise").words, hash_rows(X), 0, out)
-        return out
+        probability = _to_unit(X, self.input_range_, enforced=False)
+        return fill_bernoulli(
+            Key.from_seed(self.seed_).child("binarise"), 0, probability, np.empty_like(X), hash_rows(X)
+        )
 
 
 def _learn_range(X: np.ndarray, stated) -> tuple[float, float]:
@@ -243,6 +246,8 @@ def _to_unit(X: np.ndarray, value_range: tuple[float, float], *, enforced: bool)
     return np.clip((X - X.dtype.type(low)) / X.dtype.type(high - low), 0, 1)
 
 
-def _rowwise_product(X: np.ndarray, W: np.ndarray) -> np.ndarray:
-    """Return X @ W, one product per row: the bits of a row do not depend on the rows beside it."""
-    return np.matmul(np.ascontiguousarray(X)[:, None, :], np.ascontiguousarray(W))[:, 0, :]
+def _product(X: np.ndarray, W: np.ndarray) -> np.ndarray:
+    """Return X @ W, the bits of each row its own."""
+    from bioneuro._jit.gemm import matmul  # Numba: only where kernels run
+
+    return matmul(X, W.astype(X.dtype))
