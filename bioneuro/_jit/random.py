@@ -114,7 +114,7 @@ def fill_poisson(key: Key, step: int, rate, out: np.ndarray, rows=0) -> np.ndarr
     lines, rows = _layout(out, rows, "iuf")
     rates = _broadcast(rate, lines)
     if rates.size:
-        low, high = rates.min(), rates.max()
+        low, high = float(rates.min()), float(rates.max())
         check_number("rate", high if low >= 0 else low, low=0.0, high=_LARGEST_RATE)
     draw_poisson(key.words, rows, _step(step), rates, lines)
     return out
