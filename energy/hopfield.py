@@ -128,8 +128,7 @@ def recall(
     Recording with `state` a `SpinState` and the traces "energy" (T + 1, n), before and after every sweep, and "flips"
     (T, n), of the T sweeps that the slowest row took
     """
-    advance = DYNAMICS[choose("dynamics", dynamics, DYNAMICS)]
-    max_sweeps = check_number("max_sweeps", max_sweeps, low=1, integer=True)
+    advance, max_sweeps = check_dynamics(dynamics, max_sweeps)
     n_units = check_topology(parameters.topology).size
     spins = _check_spins("spins", spins, n_units)
     alive = check_units("alive", alive, (n_units,), True)
@@ -324,6 +323,12 @@ def _complaint(topology: Topology) -> str:
     if projection.sign or projection.delay:
         return f"{projection.name!r} has a sign or a delay, which would break the energy"
     return ""
+
+
+def check_dynamics(dynamics: str, max_sweeps: int) -> tuple[Callable, int]:
+    """What advances a run by one sweep, and how many sweeps at most."""
+    advance = DYNAMICS[choose("dynamics", dynamics, DYNAMICS)]
+    return advance, check_number("max_sweeps", max_sweeps, low=1, integer=True)
 
 
 def check_thresholds(thresholds, n_units: int) -> np.ndarray:

@@ -73,6 +73,7 @@ class HopfieldMemory(Shell):
         """Store the rows of X, (P, n_features), all at once; `y`, if given, is the label of each."""
         X = self._check_X(X, reset=True)
         labels = None if y is None else _check_labels(y, len(X))
+        hopfield.check_dynamics(self.dynamics, self.max_sweeps)
         topology = self._given_topology(X.shape[1]) or Topology.hopfield(X.shape[1])
         code = SpinCode.learn(X)
         patterns = code.to_spins(X)
@@ -102,7 +103,8 @@ class HopfieldMemory(Shell):
         Units that stay undecided, and dead ones, come back half way (0 for -1 and +1). Synchronous recall may end in a
         cycle of two states and gives one of them: see `recall_recording`.
         """
-        return self._code.from_spins(self.recall_recording(X, known).state.spins)
+        spins = self.recall_recording(X, known).state.spins
+        return self._code.from_spins(spins)
 
     def recall_recording(self, X, known=None) -> Recording:
         """As `recall`, with all that happened: the traces "energy" and "flips" by sweep, `state` a `SpinState`."""
