@@ -81,7 +81,7 @@ def draw_lesion(
 
 def _unit_shares(topology: Topology, units) -> dict[str, float]:
     if not isinstance(units, Mapping):
-        struck = topology.by_role("hidden") or topology.populations
+        struck = topology.by_role("hidden") or (() if topology.by_role("output") else topology.populations)
         units = {population.name: units for population in struck}
     for name in units:
         choose("population to lesion", name, topology.unit_layout)

@@ -211,8 +211,8 @@ class Topology:
 
         Parameters
         ----------
-        units : share in [0, 1] of the units of every hidden population (of every population where none is hidden),
-            or {population: share}.
+        units : share in [0, 1] of the units of every hidden population, or {population: share}; where there are
+            neither hidden nor output populations, as in a Hopfield net, any unit may die.
         synapses : share in [0, 1] of the synapses of every projection, or {projection: share}.
         random_state : the same seed gives nested lesions as a share grows.
         """

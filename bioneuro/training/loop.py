@@ -24,6 +24,7 @@ from bioneuro.parameters import Parameters
 from bioneuro.recording import Recording
 from bioneuro.training.batches import Batch, batches, check_batch_size, n_batches
 from bioneuro.training.interrupt import Interruption, TrainingInterrupted
+from bioneuro.training.threads import one_blas_thread
 
 GradientEstimator = Callable[[Parameters, Batch, Key, int, Parameters], float]
 
@@ -118,7 +119,8 @@ def fit(
             "same; give another checkpoint file, or begin anew without state"
         )
     trainer = _Trainer(parameters, gradient, X, y, optimizer, batch_size, key, strata, validation, patience, state, run)
-    trainer.train(epochs, tuple(callbacks), checkpoint, progress)
+    with one_blas_thread():
+        trainer.train(epochs, tuple(callbacks), checkpoint, progress)
     return trainer.recording()
 
 

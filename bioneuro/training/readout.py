@@ -13,6 +13,7 @@ import scipy.optimize
 from bioneuro._jit.gemm import matmul
 from bioneuro._jit.rows import softmax_rows
 from bioneuro.errors import InvalidInput, check_number
+from bioneuro.training.threads import one_blas_thread
 
 
 class Readout(NamedTuple):
@@ -58,9 +59,10 @@ def fit_readout(
         return loss, np.concatenate([(H.T @ delta + 2 * l2 * W).ravel(), delta.sum(axis=0)])
 
     start = np.zeros(d * n_classes + n_classes)
-    flat = scipy.optimize.minimize(
-        loss_and_gradient, start, jac=True, method="L-BFGS-B", options={"maxiter": max_iter, "gtol": 1e-6}
-    ).x
+    with one_blas_thread():
+        flat = scipy.optimize.minimize(
+            loss_and_gradient, start, jac=True, method="L-BFGS-B", options={"maxiter": max_iter, "gtol": 1e-6}
+        ).x
     weights = flat[: d * n_classes].reshape(d, n_classes) / spread[:, None]
     return Readout(weights, flat[d * n_classes :] - mean @ weights)
 

@@ -1,0 +1,43 @@
+"""Energy-based models as a comparison meets them."""
+
+from __future__ import annotations
+
+from bioneuro.models import Model
+from bioneuro.topology import Topology
+from energy.estimators import RBM, HopfieldMemory, RBMClassifier
+
+RATES = ({"learning_rate": 0.1}, {"learning_rate": 0.05}, {"learning_rate": 0.2})
+
+
+def rbm_features(topology: Topology) -> RBMClassifier:
+    """An RBM on the input->hidden projection, and the shared softmax readout on its hidden units."""
+    return RBMClassifier(topology=topology, method="features")
+
+
+def random_features(topology: Topology) -> RBMClassifier:
+    """The same RBM before its first step, and the readout."""
+    return RBMClassifier(topology=topology, method="features", epochs=0)
+
+
+def rbm_memory(n_units: int) -> RBM:
+    """An RBM that learns a handful of patterns by heart."""
+    return RBM(100)
+
+
+def hopfield_memory(n_units: int) -> HopfieldMemory:
+    """All pixels joined with all by the pseudo-inverse rule, which stores correlated patterns too."""
+    return HopfieldMemory(rule="pseudo-inverse")
+
+
+RBM_FEATURES = Model(
+    "Restricted Boltzmann machine (contrastive divergence) with a softmax readout on its hidden units",
+    classifier=rbm_features,
+    memory=rbm_memory,
+    candidates=RATES,
+    untrained=random_features,
+)
+HOPFIELD = Model(
+    "Hopfield network over the pixels, pseudo-inverse rule, asynchronous recall",
+    memory=hopfield_memory,
+    cannot={"classifier": "stores patterns without labels"},
+)
