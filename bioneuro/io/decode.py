@@ -12,7 +12,7 @@ import numpy as np
 from bioneuro import memory
 from bioneuro.errors import FileFormatError
 from bioneuro.io.container import parse_dtype
-from bioneuro.io.encode import MAX_DEPTH, is_fitted
+from bioneuro.io.encode import MAX_DEPTH, WORDS, is_fitted
 from bioneuro.io.kinds import KINDS_BY_NAME
 from bioneuro.io.storable import class_of
 
@@ -41,15 +41,16 @@ class _Decoder:
         if not isinstance(node, dict):
             return node
         what = node.get("is")
+        if not isinstance(what, str):
+            raise FileFormatError("its header holds an object that does not say what it is")
         if what in KINDS_BY_NAME:
             parts = self.entries(_only(node, "of")["of"], depth)
             thing = _rebuild(what, lambda: KINDS_BY_NAME[what].put_together(**parts))
             self.seen.append(thing)
             return thing
-        read = _READERS.get(what) if isinstance(what, str) else None
-        if read is None:
-            raise FileFormatError(f"its header holds a {str(what)[:40]!r}, which this version does not know")
-        names, read = read
+        if what not in _READERS:
+            raise FileFormatError(f"its header holds a {what[:40]!r}, which this version does not know")
+        names, read = _READERS[what]
         return read(self, depth + 1, **_only(node, *names))
 
     def entries(self, named: Any, depth: int) -> dict:
@@ -105,8 +106,11 @@ class _Decoder:
             or math.prod(shape) != len(of)
         ):
             raise FileFormatError("its header holds words that do not fill their array")
+        words = [self.thing(entry, depth) for entry in of]
+        if not all(isinstance(word, WORDS) for word in words):
+            raise FileFormatError("its header holds an array of objects that are neither text nor numbers")
         array = np.empty(len(of), dtype=object)
-        array[:] = [self.thing(entry, depth) for entry in of]
+        array[:] = words
         return _rebuild("array of words", lambda: array.reshape(shape))
 
     def again(self, depth: int, of: Any) -> Any:

@@ -20,6 +20,7 @@ from bioneuro.io.storable import key_of
 
 MAX_DEPTH = 64
 MAX_BITS = 4096  # of a whole number
+WORDS = (str, int, float, bool, type(None))  # what an array of objects may hold
 PACKED = 64  # lists of more numbers than this go into an array
 
 
@@ -93,7 +94,7 @@ class _Encoder:
         """Words of different lengths, as data frames name their columns."""
         values = array.ravel().tolist()
         for value in values:
-            if type(value) not in (str, int, float, bool, type(None)):
+            if type(value) not in WORDS:
                 raise _cannot_store(where, f"an array of objects, among them a {type(value).__name__}")
         return {"is": "objects", "shape": list(array.shape), "of": [self.node(v, where, depth) for v in values]}
 
