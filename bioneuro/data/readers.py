@@ -22,6 +22,7 @@ def read_csv(path, target: str | int | None, header: bool | None, delimiter: str
     path = Path(path).expanduser()
     if not path.is_file():
         raise DataNotFound(f"{path} is not a file")
+    require({"numbers": 4 * path.stat().st_size}, str(path))  # two bytes a cell at least, read and then stacked
     try:
         with open(path, newline="", encoding=encoding) as text:
             return _read_table(path, text, target, header, delimiter)

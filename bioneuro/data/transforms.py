@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from bioneuro._jit.keys import Key, seed_from
 from bioneuro.data.domain import check_range, median_threshold, value_range_of
 from bioneuro.errors import InvalidInput, check_number, choose
+from bioneuro.memory import require
 
 _FLOATS = (np.float64, np.float32)  # the first is what integers become
 
@@ -88,6 +89,7 @@ class Whiten(ClassNamePrefixFeaturesOutMixin, _Rows):
         choose("method", self.method, ("pca", "zca"))
         epsilon = check_number("epsilon", self.epsilon, low=0, high=1e6)
         X = self._rows(X, fitting=True, least=2)
+        require({"rows in float64": 8 * X.size, "directions": 24 * X.shape[1] * min(X.shape)}, "whitening")
         varies = np.ptp(X, axis=0) > 0
         if not varies.any():
             raise InvalidInput(f"the rows do not vary: all {len(X)} are equal, and there is nothing to whiten")

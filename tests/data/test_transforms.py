@@ -40,7 +40,7 @@ def test_scikit_learn_finds_no_fault(transformer):
 @pytest.mark.parametrize("transformer", ALL, ids=repr)
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_type_is_kept_and_rows_do_not_depend_on_their_neighbours(transformer, dtype):
-    X = DIGITS.X.astype(dtype)
+    X = DIGITS.X[:300].astype(dtype)
     fitted = clone(transformer).fit(X)
     whole = fitted.transform(X)
     assert whole.dtype == dtype
@@ -83,11 +83,11 @@ def test_standardise_is_scikit_learns():
 # whiten
 
 
-@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 1e-3)])
+@pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 1e-10), (np.float32, 1e-5)])
 def test_pca_whitening_makes_the_covariance_the_identity(dtype, tolerance):
     white = Whiten().fit_transform(DIGITS.X.astype(dtype))
     assert white.shape[1] == np.linalg.matrix_rank(np.cov(DIGITS.X.T.astype(float))) == 61
-    assert np.allclose(np.cov(white.T), np.eye(61), atol=tolerance)
+    assert np.allclose(np.cov(white.astype(float).T), np.eye(61), atol=tolerance)
 
 
 def test_zca_whitening_makes_the_covariance_the_identity_where_features_vary():
