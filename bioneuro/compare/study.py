@@ -129,11 +129,14 @@ class Study:
         if n_jobs == 1:
             yield from (self._run(trial, folder) for trial in waiting)
             return
-        warm = _one_of_each(waiting)  # fill the kernel cache once, not in every worker at the same time
-        for trial in warm:
-            _warm(trial, self.models[trial.name], self.data, self.topology)
+        self.warm(waiting)  # fill the kernel cache once, not in every worker at the same time
         with Parallel(n_jobs=n_jobs, return_as="generator_unordered") as parallel:
             yield from parallel(delayed(self._run)(trial, folder) for trial in waiting)
+
+    def warm(self, trials: Iterable[Trial] | None = None) -> None:
+        """Compile, or load from the cache, what the trials will call."""
+        for trial in _one_of_each(self.trials() if trials is None else trials):
+            _warm(trial, self.models[trial.name], self.data, self.topology)
 
     def _run(self, trial: Trial, folder: Path | None) -> tuple[Trial, Outcome]:
         keep = None
