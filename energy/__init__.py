@@ -7,6 +7,8 @@ _NAMES = {
     "RBM": "energy.estimators",
     "RBMClassifier": "energy.estimators",
     "exact_recall": "energy.hopfield",
+    "hopfield": "energy.hopfield",
+    "overlap": "energy.hopfield",
 }
 
 __all__ = sorted(_NAMES)

@@ -153,7 +153,7 @@ class HopfieldMemory(Shell):
         if self.labels_ is None:
             raise InvalidInput("score(X, labels) needs the labels of the stored patterns; give them to fit(X, y)")
         labels = _check_labels(y, len(recalled))
-        agreement = (recalled * self.alive_).astype(np.float32) @ self.patterns_.T.astype(np.float32)
+        agreement = recalled.astype(np.float32) @ self.patterns_.T.astype(np.float32)  # whole numbers; the dead add 0
         return float(np.mean(self.labels_[agreement.argmax(axis=1)] == labels))
 
     def _targets(self, y, shape: tuple[int, int]) -> np.ndarray:

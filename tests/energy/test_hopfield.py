@@ -195,6 +195,26 @@ def test_hebbian_ties_are_exact_where_one_over_n_is_not(n):
 
 
 @pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("n", [7, 100, 641])
+def test_hebbian_fields_are_whole_numbers_without_any_rounding(dtype, n):
+    random = np.random.default_rng(n)
+    patterns, spins = random_spins(random, 30, n), random_spins(random, 5, n)
+    couplings = hopfield.Couplings.of(hopfield.store(Topology.hopfield(n), patterns, dtype=dtype))
+    whole = patterns.T @ patterns  # int64
+    np.fill_diagonal(whole, 0)
+    assert couplings.scale == n
+    assert not couplings.slack.any()
+    np.testing.assert_array_equal(couplings.weights, whole)
+    np.testing.assert_array_equal(couplings.fields(spins.astype(dtype)), spins @ whole)
+
+
+def test_whole_weights_too_large_for_exact_sums_are_not_taken_for_exact():
+    large = np.array([[0, 1, 0], [1, 0, 2**24], [0, 2**24, 0]])
+    assert hopfield.Couplings.of(net(large, dtype="float32")).slack.any()
+    assert not hopfield.Couplings.of(net(large, dtype="float64")).slack.any()
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
 def test_ties_survive_the_rounding_of_other_weights(dtype):
     parameters = net([[0, 0.1, 0.2, -0.3], [0.1, 0, 0, 0], [0.2, 0, 0, 0], [-0.3, 0, 0, 0]], dtype=dtype)
     known = np.array([False, True, True, True])  # .1 + .2 - .3 is not 0 in floating point
