@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bioneuro._jit.keys import Key, seed_from
+from bioneuro.data.domain import share_count
 from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number, choose
 
 if TYPE_CHECKING:
@@ -56,11 +57,6 @@ class Lesion:
         return f"Lesion(dead units {dead}, dead synapses {cut})"
 
 
-def dead_count(share: float, n: int) -> int:
-    """floor(share n + 1/2), the number of `n` that die."""
-    return math.floor(share * n + 0.5)
-
-
 def draw_lesion(
     topology: Topology, units: float | Mapping[str, float], synapses: float | Mapping[str, float], random_state
 ) -> Lesion:
@@ -70,7 +66,7 @@ def draw_lesion(
     for name, share in _unit_shares(topology, units).items():
         size = topology[name].size
         order = key.child("units").child(name).generator().permutation(size)  # one order: lesions nest as they grow
-        alive[topology.unit_layout[name]][order[: dead_count(share, size)]] = False
+        alive[topology.unit_layout[name]][order[: share_count(share, size)]] = False
     intact = {
         name: _draw_intact(topology, topology.projection(name), share, key.child("synapses").child(name))
         for name, share in _synapse_shares(topology, synapses).items()
@@ -109,7 +105,7 @@ def _draw_intact(topology: Topology, projection: Projection, share: float, key: 
             "lesion units, or name other projections: lesion(synapses={'input->hidden': 0.3})"
         )
     n = n_possible // 2 if pairs else n_possible
-    dead = key.generator().permutation(n)[: dead_count(share, n)]
+    dead = key.generator().permutation(n)[: share_count(share, n)]
     intact = np.ones(shape, dtype=bool)
     if pairs:
         rows, columns = np.triu_indices(pre.size, 1)

@@ -141,7 +141,7 @@ class NetworkClassifier(ClassifierMixin, _Network):
         check_classification_targets(y)
         self.classes_, numbers = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
-            raise InvalidInput(f"y holds one class only, {self.classes_[0]!r}; a classifier needs two or more classes")
+            raise InvalidInput(f"y holds one class only, {self.classes_.tolist()[0]!r}; a classifier needs two or more classes")
         if self._one_output():
             targets = numbers[:, None].astype(X.dtype)
         else:
