@@ -33,7 +33,7 @@ _specialised: dict[tuple, Callable] = {}
 
 
 class UncachedKernel(UserWarning):
-    """A kernel that each process has to compile again, because its cache file could not be trusted or written."""
+    """A kernel that each process compiles again, because its cache file could not be trusted or written."""
 
 
 class Slot(NamedTuple):
@@ -135,13 +135,14 @@ def _specialise(function: types.FunctionType, bound: dict) -> Callable:
 
 
 def _as_scalar(value):
-    plain = isinstance(value, types.FunctionType) and value not in _twins
-    return scalar(value) if plain and value not in _compiled else _compiled[value].call if plain else value
+    if not isinstance(value, types.FunctionType) or value in _twins:
+        return value
+    return _compiled[value].call if value in _compiled else _decorate(value, notify=False, forceinline=True)
 
 
-def _decorate(function: types.FunctionType, *, bound: dict | None = None, **options) -> Callable:
+def _decorate(function: types.FunctionType, *, bound: dict | None = None, notify: bool = True, **options) -> Callable:
     surroundings = _digest_surroundings(function, bound or {})
-    source = _source(function)
+    source = None if function.__closure__ else _source(function)
     trusted = surroundings is not None and source is not None
     digest = _blake(surroundings, source) if trusted else None
     call, cached = function, False
@@ -153,8 +154,8 @@ def _decorate(function: types.FunctionType, *, bound: dict | None = None, **opti
                 call, cached = numba.njit(function, cache=True, **_OPTIONS, **options), True
             except RuntimeError as error:  # Numba found no folder that it may write to
                 _notify(name, str(error))
-        else:
-            _notify(name, "it, or a function it calls, has no source file to watch for changes")
+        elif notify:
+            _notify(name, "it, or a function it calls, closes over values or has no source file to watch for changes")
         if not cached:
             call = numba.njit(function, **_OPTIONS, **options)
     _compiled[function] = _Compiled(call, digest, cached)
@@ -167,7 +168,7 @@ def _notify(name: str, reason: str) -> None:
 
 def _digest_surroundings(function: types.FunctionType, bound: dict) -> bytes | None:
     """Digest all that the answer depends on and Numba's cache does not see; None if some of it has no source."""
-    parts = [_HEADERS]
+    parts = [_HEADERS, f"{function.__module__} {function.__defaults__}".encode(), *_code_parts(function.__code__)]
     for name, value in sorted(bound.items()):
         record = _record(value)
         parts += [name.encode(), repr(_identity(value)).encode() if record is None else record.digest]
@@ -187,6 +188,17 @@ def _callees(function: types.FunctionType) -> Iterator:
             yield from (getattr(value, inner) for inner in names if hasattr(value, inner))
         else:
             yield value
+
+
+def _code_parts(code: types.CodeType) -> Iterator[bytes]:
+    """Yield what tells functions of one file apart, lambdas of one line included."""
+    yield f"{code.co_qualname}:{code.co_firstlineno} {code.co_names}".encode()
+    yield code.co_code
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _code_parts(constant)
+        else:  # the order of a set of strings differs between processes
+            yield repr(sorted(constant, key=repr) if isinstance(constant, frozenset) else constant).encode()
 
 
 def _names(code: types.CodeType) -> Iterator[str]:

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from naive import jit_gemm
 
 from bioneuro._jit.gemm import matmul, matmul_nt
 from bioneuro.errors import InvalidInput
+from tests.naive import jit_gemm
 
 TYPES = [np.float64, np.float32]
 SMALL = pytest.mark.small

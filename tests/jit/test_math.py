@@ -3,10 +3,10 @@ from __future__ import annotations
 import numba
 import numpy as np
 import pytest
-from naive.jit_math import errors_in_last_place, log_sum_exp, softmax
 
 from bioneuro._jit import math, rows
 from bioneuro._jit.kernel import Slot, specialise
+from tests.naive.jit_math import errors_in_last_place, log_sum_exp, softmax
 
 pytestmark = pytest.mark.small
 

@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from naive import jit_random as naive
 
 from bioneuro._jit.kernel import kernel
 from bioneuro._jit.philox import open_uniform, philox, uniform32, uniform64
+from tests.naive import jit_random as naive
 
 pytestmark = pytest.mark.small
 

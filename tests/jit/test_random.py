@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from naive import jit_random as naive
 
 from bioneuro._jit import distributions
 from bioneuro._jit.kernel import kernel
@@ -17,6 +16,7 @@ from bioneuro._jit.random import (
     permutation,
 )
 from bioneuro.errors import InvalidInput
+from tests.naive import jit_random as naive
 
 pytestmark = pytest.mark.small
 

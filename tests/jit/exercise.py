@@ -1,0 +1,73 @@
+"""Run every kernel of bioneuro._jit on small inputs: `python exercise.py float32 OUT.npz`; prints statistics.
+
+A script rather than a test, so that tests can run it in fresh processes: with a cold cache, a warm one, and no JIT.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+
+import numpy as np
+
+from bioneuro._jit import distributions, gemm, math, random, rows
+from bioneuro._jit.kernel import Slot, kernel, kernel_statistics, specialise
+
+function = Slot("function(x)")
+
+
+def _apply(x, out):
+    for i in range(x.shape[0]):
+        out[i] = function(x[i])
+
+
+@kernel
+def _single_draws(key, out):
+    row, step = np.uint64(3), np.uint64(4)
+    for j in range(out.shape[1]):
+        out[0, j] = distributions.uniform(key[0], key[1], row, np.uint64(j), step)
+        out[1, j] = distributions.normal(key[0], key[1], row, np.uint64(j), step)
+        out[2, j] = distributions.bernoulli(key[0], key[1], row, np.uint64(j), step, 0.4)
+        out[3, j] = distributions.poisson(key[0], key[1], row, np.uint64(j), step, 4.0 * (j + 1))
+
+
+def results(dtype):
+    """Yield (name, array); names that start with "exact" are of whole numbers or single rounded operations."""
+    key = random.Key.from_seed(0).child("exercise")
+    x = np.linspace(-9, 9, 41).astype(dtype)
+    for name in ("exp", "log", "sigmoid", "tanh", "softplus"):
+        out = np.empty_like(x)
+        specialise(_apply, function=getattr(math, name))(np.abs(x) if name == "log" else x, out)
+        yield name, out
+
+    z = np.sin(np.arange(60, dtype=dtype) * 7).reshape(3, 20)
+    out, sums = np.empty_like(z), np.empty(3, dtype)
+    rows.softmax_rows(z, out)
+    rows.log_sum_exp_rows(z, sums)
+    yield "softmax", out
+    yield "log_sum_exp", np.append(sums, dtype(rows.log_sum_exp(z[0])))
+
+    for n in (1, 6):
+        a, b = np.resize(z, (n, 9)), np.resize(z[::-1], (9, 11))
+        yield f"exact product {n}", gemm.matmul(a, b)
+        yield f"exact product_nt {n}", gemm.matmul_nt(a, b.T)
+
+    yield "exact uniform", random.fill_uniform(key, 1, np.empty((3, 6), dtype))
+    yield "exact bernoulli", random.fill_bernoulli(key, 1, dtype(0.3), np.empty((3, 6), dtype))
+    yield "normal", random.fill_normal(key, 1, np.empty((3, 6), dtype))
+    yield "exact poisson", random.fill_poisson(key, 1, dtype(2.0), np.empty((3, 6), dtype))
+    yield (
+        "exact poisson, large rates",
+        random.fill_poisson(key, 1, np.logspace(1, 9, 9, dtype=dtype), np.empty(9, dtype)),
+    )
+    yield "exact permutation", random.permutation(key, 1, 20)
+    yield "exact hashes", random.hash_rows(z)
+    single = np.empty((4, 6))
+    _single_draws(key.words, single)
+    yield "exact single draws", single[[0, 2, 3]]
+    yield "single normals", single[1]
+
+
+if __name__ == "__main__":
+    np.savez(sys.argv[2], **dict(results(np.dtype(sys.argv[1]).type)))
+    print(json.dumps([row._asdict() for row in kernel_statistics()]))
