@@ -28,7 +28,7 @@ from bioneuro.topology import Dense, Topology
 from energy.hopfield_rules import LEARNING_RULES
 from energy.kernels.hopfield import energies, sweep_asynchronously
 
-_WORK_PER_CALL = 2**30  # multiply-adds between two chances to interrupt, well below a tenth of a second each
+_WORK_PER_CALL = 2**29  # multiply-adds between two chances to interrupt: less than a tenth of a second
 
 
 # -- learning ----------------------------------------------------------------------------------------------------------
@@ -52,7 +52,7 @@ def store(
     thresholds : theta, one number or (N,); stored as bias = -theta
     dtype : float32 or float64
 
-    >>> net = store(Topology.hopfield(3), np.array([[1, -1, 1]]))
+    >>> net = store(Topology.hopfield(3), [[1, -1, 1]], dtype="float64")
     >>> net["spins->spins"].round(2).tolist()
     [[0.0, -0.33, 0.33], [-0.33, 0.0, -0.33], [0.33, -0.33, 0.0]]
     """
@@ -133,7 +133,8 @@ def recall(
     spins = _check_spins("spins", spins, n_units)
     alive = check_units("alive", alive, (n_units,), True)
     width = parameters.dtype.itemsize
-    memory.require({"fields and spins": (3 * width + 2) * spins.size}, f"recall of {len(spins):,} rows")
+    parts = {"fields and spins": (3 * width + 2) * spins.size, "scaled weights": width * n_units**2}
+    memory.require(parts, f"recall of {len(spins):,} rows")
     couplings = Couplings.of(parameters)
     start = _silence(spins, alive)
     run = _Run(
@@ -170,15 +171,16 @@ class Couplings(NamedTuple):
             rounded = np.rint(thresholds * n_units)
             thresholds = np.where(rounded / n_units == thresholds, rounded, thresholds * n_units)
             return cls(whole, thresholds.astype(dtype), np.zeros(n_units, dtype), n_units)
+        # errors of a long sum grow like a random walk: 4 eps sum |w| is many standard deviations of them
         return cls(weights, thresholds, (4 * eps * reach).astype(dtype), 1)
 
     def fields(self, spins: np.ndarray) -> np.ndarray:
         """spins @ weights, (n, N), without thresholds; each row depends on its own spins alone."""
-        if self.scale != 1:
-            return spins @ self.weights  # whole numbers: exact in any order, so the fastest will do
+        # whole numbers are exact in any order, so the fastest product will do; it does more work in the same time
+        multiply, work = (matmul, _WORK_PER_CALL) if self.slack.any() else (np.matmul, 8 * _WORK_PER_CALL)
         fields = np.empty_like(spins)
-        for rows in _chunks(np.arange(len(spins)), spins.shape[1]):
-            fields[rows] = matmul(spins[rows], self.weights)
+        for rows in _chunks(np.arange(len(spins)), spins.shape[1], work):
+            fields[rows] = multiply(spins[rows], self.weights)
         return fields
 
     def energy(self, rows: np.ndarray, spins: np.ndarray, fields: np.ndarray) -> np.ndarray:
@@ -235,7 +237,7 @@ def _record(parameters: Parameters, run: _Run, advance: Callable, max_sweeps: in
     while len(moving) and len(flips) < max_sweeps:
         energy.append(energy[-1].copy())
         flips.append(np.zeros(n_rows, np.int64))
-        for rows in _chunks(moving, n_units):
+        for rows in _chunks(moving, n_units, _WORK_PER_CALL):
             flips[-1][rows], back = advance(run, len(flips) - 1, rows)
             energy[-1][rows] = run.couplings.energy(rows, run.spins, run.fields)
             period[rows] = np.where(flips[-1][rows] == 0, 1, np.where(back, 2, 0))
@@ -246,8 +248,8 @@ def _record(parameters: Parameters, run: _Run, advance: Callable, max_sweeps: in
     return Recording(parameters, state, traces)
 
 
-def _chunks(rows: np.ndarray, n_units: int) -> Iterator[np.ndarray]:
-    size = max(1, _WORK_PER_CALL // (n_units * (n_units + 256)))
+def _chunks(rows: np.ndarray, n_units: int, work: int) -> Iterator[np.ndarray]:
+    size = max(1, work // (n_units * (n_units + 256)))
     for start in range(0, len(rows), size):
         yield rows[start : start + size]
 
