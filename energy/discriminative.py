@@ -1,0 +1,174 @@
+"""Restricted Boltzmann machines that classify: a class is one more group of visible units, one of which is on.
+
+    E(v, y, h) = -a.v - b.h - d_y - v W h - h.U_y
+    P(y | v) = exp(s_y) / sum_c exp(s_c),   s_y = d_y + sum_j log(1 + exp(b_j + (v W)_j + U_jy))
+
+P(y | v) is exact, and so is its gradient: no sampling is needed to learn it. The hybrid loss
+
+    -log P(y | v) - g log P(v, y)
+
+adds g times the generative loss, whose gradient contrastive divergence estimates.
+
+Source: H. Larochelle and Y. Bengio, Classification using discriminative restricted Boltzmann machines, ICML (2008).
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bioneuro._jit.keys import Key
+from bioneuro._jit.random import fill_uniform
+from bioneuro._jit.rows import log_sum_exp_rows, softmax_rows
+from bioneuro.errors import UnsupportedTopology, check_number
+from bioneuro.optim.transform import weights_of
+from bioneuro.parameters import Parameters
+from bioneuro.topology import Dense, Population, Topology
+from bioneuro.training.batches import Batch
+from energy.contrastive import add_gradient, penalise
+from energy.kernels import rbm as kernels
+from energy.rbm import Affine, Machine, boltzmann_projection, fast, hidden_fields, rowwise, unit_means, visible_fields
+from energy.sampling import Draws
+
+
+class Labels(NamedTuple):
+    """The class units: weights U^T (n_classes, n_hidden) and bias d (n_classes,)."""
+
+    weights: np.ndarray
+    bias: np.ndarray
+
+    @classmethod
+    def of(cls, parameters: Parameters) -> Labels:
+        projection = label_projection(parameters.topology)
+        return cls(np.ascontiguousarray(parameters[projection.name].T), parameters[f"{projection.post}.bias"])
+
+
+def joint_topology(n_visible: int, n_hidden: int, n_classes: int) -> Topology:
+    """Visible and class units, each joined both ways with the hidden ones."""
+    return Topology(
+        [
+            Population("visible", n_visible, "input", "bernoulli"),
+            Population("hidden", n_hidden, "hidden", "bernoulli"),
+            Population("output", n_classes, "output", "softmax"),
+        ],
+        [Dense("visible", "hidden", symmetric=True), Dense("hidden", "output", symmetric=True)],
+    )
+
+
+def label_projection(topology: Topology) -> Dense:
+    """The projection from the hidden units to the classes; refuses whatever is not input -> hidden -> output."""
+    first = boltzmann_projection(topology)
+    outputs = topology.by_role("output")
+    rest = [projection for projection in topology.projections if projection is not first]
+    fits = len(outputs) == 1 and len(topology.populations) == 3 and len(rest) == 1
+    if not fits or (rest[0].pre, rest[0].post) != (first.post, outputs[0].name):
+        raise UnsupportedTopology(
+            f"a Boltzmann classifier is one hidden layer between input and output, {topology!r} is not; "
+            "use Topology.mlp(n_input, n_hidden, n_classes) without skips"
+        )
+    last = rest[0]
+    if not isinstance(last, Dense) or last.shared or last.tied_to or last.sign or not outputs[0].bias:
+        raise UnsupportedTopology(
+            f"{last.name!r} must be a Dense projection with a free weight for each synapse, "
+            "onto output units with biases"
+        )
+    return last
+
+
+def class_scores(machine: Machine, labels: Labels, visible: np.ndarray, affine: Affine = rowwise) -> np.ndarray:
+    """s_y of each row, (n, n_classes): minus the free energy of (v, y), up to a term that all classes share."""
+    scores = np.empty((len(visible), len(labels.bias)), visible.dtype)
+    kernels.class_scores(hidden_fields(machine, visible, affine), machine.hidden_alive, *labels, scores)
+    return scores
+
+
+def class_probabilities(machine: Machine, labels: Labels, visible: np.ndarray) -> np.ndarray:
+    """P(y | v), (n, n_classes)."""
+    scores = class_scores(machine, labels, visible)
+    softmax_rows(scores, scores)
+    return scores
+
+
+class HybridGradient:
+    """Gradient estimator of the hybrid loss for `bioneuro.training.fit`; batches carry class numbers as y.
+
+    It returns the mean of -log P(y | v) plus l2 |W|^2, whose gradient is exact; the generative part has no value.
+
+    Parameters
+    ----------
+    generative : g >= 0, the share of the generative loss; 0: purely discriminative.
+    k : sweeps of contrastive divergence for the generative part, >= 1.
+    graded : as in `ContrastiveDivergence`.
+    l2 : penalty on squared weights; its gradient is 2 l2 W. Biases are free.
+    """
+
+    def __init__(self, generative: float = 0.01, *, k: int = 1, graded: bool = False, l2: float = 0.0):
+        self.generative = check_number("generative", generative, low=0)
+        self.k = check_number("k", k, low=1, integer=True, hint="sweeps of Gibbs sampling for each minibatch")
+        self.graded = bool(graded)
+        self.l2 = check_number("l2", l2, low=0)
+
+    def __call__(self, params: Parameters, batch: Batch, key: Key, step: int, out: Parameters) -> float:
+        machine, labels = Machine.of(params), Labels.of(params)
+        fields = hidden_fields(machine, batch.X, fast)
+        loss = self._discriminate(params, machine, labels, batch, fields, out)
+        if self.generative:
+            self._generate(params, machine, labels, batch, fields, key, step, out)
+        penalise(params, out, self.l2)
+        squares = sum(float(np.dot(params.theta[where], params.theta[where])) for where in weights_of(params))
+        return loss + self.l2 * squares
+
+    def _discriminate(self, params, machine, labels, batch, fields, out) -> float:
+        """Add the gradient of the mean -log P(y | v); return its value."""
+        rows = np.arange(len(batch.X))
+        scores = np.empty((len(rows), len(labels.bias)), fields.dtype)
+        kernels.class_scores(fields, machine.hidden_alive, *labels, scores)
+        norms = np.empty(len(rows), fields.dtype)
+        log_sum_exp_rows(scores, norms)
+        loss = float((norms - scores[rows, batch.y]).mean(dtype=np.float64))
+        delta = np.exp(scores - norms[:, None])
+        delta[rows, batch.y] -= 1
+        delta /= fields.dtype.type(len(rows))
+        field_gradient, label_gradient = np.zeros_like(fields), np.zeros_like(labels.weights)
+        kernels.class_score_gradients(
+            fields, machine.hidden_alive, labels.weights, delta, field_gradient, label_gradient
+        )
+        first, last = boltzmann_projection(params.topology), label_projection(params.topology)
+        out[first.name] += batch.X.T @ field_gradient
+        out[f"{first.post}.bias"] += field_gradient.sum(axis=0)
+        out[last.name] += label_gradient.T
+        out[f"{last.post}.bias"] += delta.sum(axis=0)
+        return loss
+
+    def _generate(self, params, machine, labels, batch, fields, key, step, out) -> None:
+        """Add g times the contrastive divergence of the joint machine of visible and class units."""
+        draws, half = Draws.of(key.child("joint"), len(batch.X)), 2 * step * self.k
+        one_hot = np.zeros((len(batch.X), len(labels.bias)), fields.dtype)
+        one_hot[np.arange(len(batch.X)), batch.y] = 1
+        visible, classes, fields = batch.X, one_hot, fields + labels.weights[batch.y]
+        data_means = unit_means(fields, machine.hidden_alive)
+        for sweep in range(self.k):
+            _, hidden = draws.sample(fields, machine.hidden_alive, half + 2 * sweep)
+            drawn = draws.sample(visible_fields(machine, hidden, fast), machine.visible_alive, half + 2 * sweep + 1)
+            visible = drawn[0 if self.graded and sweep == self.k - 1 else 1]
+            classes = _draw_classes(
+                hidden @ labels.weights.T + labels.bias, key.child("classes"), step * self.k + sweep
+            )
+            fields = hidden_fields(machine, visible, fast) + classes @ labels.weights
+        means = unit_means(fields, machine.hidden_alive)
+        add_gradient(params, out, (batch.X, data_means), (visible, means), self.generative)
+        last, weight = label_projection(params.topology), params.dtype.type(self.generative / len(batch.X))
+        out[last.name] += (means.T @ classes - data_means.T @ one_hot) * weight
+        out[f"{last.post}.bias"] += (classes - one_hot).sum(axis=0) * weight
+
+
+def _draw_classes(scores: np.ndarray, key: Key, step: int) -> np.ndarray:
+    """One class a row with the probabilities softmax(scores), as one-hot rows."""
+    softmax_rows(scores, scores)
+    steps = np.cumsum(scores, axis=1, dtype=np.float64)
+    uniform = fill_uniform(key, step, np.empty((len(scores), 1))) * steps[:, -1:]
+    chosen = np.minimum((uniform >= steps).sum(axis=1), scores.shape[1] - 1)
+    one_hot = np.zeros_like(scores)
+    one_hot[np.arange(len(scores)), chosen] = 1
+    return one_hot
