@@ -111,11 +111,17 @@ def poisson(k0, k1, row, unit, step, rate):
     Below 10 by summing probabilities up to one uniform number, above by transformed rejection (PTRS: Hörmann, The
     transformed rejection method for generating Poisson random variables, Insurance: Math. and Economics 12, 1993).
     """
-    rate = np.float64(rate)
-    if not rate > 0.0:
+    return poisson_from(word_of(k0, k1, row, unit, step, POISSON), k0, k1, row, unit, step, rate)
+
+
+@scalar
+def poisson_from(word, k0, k1, row, unit, step, rate):
+    """The same, its first word given: four units share the work of one block."""
+    rate, u = np.float64(rate), uniform64(word)
+    if u < 1.0 - rate or not rate > 0.0:  # e^-rate is no smaller than 1 - rate
         return np.int64(0)
     if rate < _SMALL_RATE:
-        return _poisson_small(uniform64(philox(unit, row, step, POISSON, k0, k1)[0]), rate)
+        return _poisson_small(u, rate)
     return _poisson_large(k0, k1, row, unit, step, rate)
 
 
@@ -166,7 +172,7 @@ def _poisson_large(k0, k1, row, unit, step, rate):
     a = -0.059 + 0.02483 * b
     inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
     sure = 0.9277 - 3.6224 / (b - 2.0)
-    kind = POISSON
+    kind = POISSON + NEXT_ATTEMPT
     while True:
         w0, w1, w2, w3 = philox(unit, row, step, kind, k0, k1)
         for first, second in ((w0, w1), (w2, w3)):

@@ -17,12 +17,14 @@ import numpy as np
 from bioneuro._jit.bits import multiply_wide
 from bioneuro._jit.distributions import (
     NORMAL,
+    POISSON,
     UNIFORM,
     bernoulli,
     integer_below,
     normal,
     normal_from,
     poisson,
+    poisson_from,
     uniform,
     uniform_from,
 )
@@ -188,8 +190,11 @@ def draw_poisson(key, rows, step, rate, out):
     k0, k1 = key[0], key[1]
     for i in range(out.shape[0]):
         line, rates = out[i], rate[i]
-        for unit in range(line.shape[0]):
-            line[unit] = poisson(k0, k1, rows[i], np.uint64(unit), step, rates[unit])
+        for start in range(0, line.shape[0], 4):
+            words = philox(np.uint64(start // 4), rows[i], step, POISSON, k0, k1)
+            for unit in range(start, min(start + 4, line.shape[0])):
+                word = words[unit - start]
+                line[unit] = poisson_from(word, k0, k1, rows[i], np.uint64(unit), step, rates[unit])
 
 
 @kernel

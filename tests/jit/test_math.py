@@ -10,9 +10,10 @@ from tests.naive.jit_math import errors_in_last_place, log_sum_exp, softmax
 
 pytestmark = pytest.mark.small
 
-FUNCTIONS = ["exp", "log", "sigmoid", "tanh", "softplus"]
+PLACES = {"exp": 1, "log": 1, "sigmoid": 2, "tanh": 2, "softplus": 2}  # as the module states
+FUNCTIONS = list(PLACES)
 TYPES = [np.float64, np.float32]
-PLACES = 3 if numba.config.DISABLE_JIT else 2  # the twins chain NumPy's functions, each within one unit
+TWIN_PLACES = 3 if numba.config.DISABLE_JIT else 0  # the twins chain NumPy's functions, each within one unit
 
 function = Slot("function(x)")
 
@@ -42,11 +43,11 @@ def arguments(name, dtype):
 
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize("name", FUNCTIONS)
-def test_functions_are_within_two_units_in_the_last_place(name, dtype):
+def test_errors_stay_within_the_stated_units_in_the_last_place(name, dtype):
     x = arguments(name, dtype)
     result = compute(name, x)
     assert result.dtype == dtype
-    assert errors_in_last_place(name, x, result).max() <= PLACES
+    assert errors_in_last_place(name, x, result).max() <= max(PLACES[name], TWIN_PLACES)
 
 
 @pytest.mark.parametrize("dtype", TYPES)
@@ -73,7 +74,7 @@ def test_small_results_become_subnormal_before_they_vanish(dtype):
     x = np.linspace(np.log(float(np.finfo(dtype).smallest_subnormal)), np.log(float(np.finfo(dtype).tiny)), 50)
     x = x.astype(dtype)[1:]
     for name in ("exp", "sigmoid", "softplus"):
-        assert errors_in_last_place(name, x, compute(name, x)).max() <= PLACES
+        assert errors_in_last_place(name, x, compute(name, x)).max() <= max(PLACES[name], TWIN_PLACES)
     assert compute("exp", x)[0] > 0
 
 

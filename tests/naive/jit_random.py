@@ -44,12 +44,12 @@ def open_uniform(word):
 
 def poisson(key, row, unit, step, rate):
     if rate < 10:
-        u = (philox((unit, row, step, POISSON), key)[0] >> 11) / 2**53
+        u = (word(key, row, unit, step, POISSON) >> 11) / 2**53
         return int(np.argmax(stats.poisson.cdf(np.arange(100), rate) > u))
     b = 0.931 + 2.53 * np.sqrt(rate)
     a = -0.059 + 0.02483 * b
     inverse_alpha = 1.1239 + 1.1328 / (b - 3.4)
-    for attempt in range(1000):
+    for attempt in range(1, 1000):
         words = philox((unit, row, step, POISSON + attempt * NEXT_ATTEMPT), key)
         for first, second in (words[:2], words[2:]):
             u, v = open_uniform(first) - 0.5, open_uniform(second)
