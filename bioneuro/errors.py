@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import numbers
 from collections.abc import Iterable
 
 
@@ -74,12 +75,13 @@ def check_number(
     span = f"{left}{low:g}, {high:g}{right}"
     hint = f"; {hint}" if hint else ""
     try:
-        number = float(value)
-        whole = integer and number == int(number)
+        exact = isinstance(value, numbers.Integral)  # a float would round integers above 2^53
+        number = int(value) if exact else float(value)
+        whole = exact or not integer or number == math.floor(number)
     except (TypeError, ValueError, OverflowError):
         raise InvalidInput(f"{name} must be {kind} in {span}, got {value!r}{hint}") from None
     below = number < low or (open_low and number == low)
     above = number > high or (open_high and number == high)
-    if math.isnan(number) or below or above or (integer and not whole) or isinstance(value, bool):
+    if math.isnan(number) or below or above or not whole or isinstance(value, bool):
         raise InvalidInput(f"{name} must be {kind} in {span}, got {value!r}{hint}")
-    return int(number) if integer else number
+    return int(number) if integer else float(number)

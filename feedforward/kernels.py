@@ -17,7 +17,7 @@ from bioneuro._jit.math import sigmoid, tanh
 @scalar
 def relu(z):
     """max(0, z); NaN stays NaN."""
-    return z if not z <= 0 else z * 0
+    return 0.0 if z <= 0 else z
 
 
 @scalar

@@ -42,7 +42,8 @@ class SoftmaxRegression(ClassifierMixin, Shell):
         """(n, n_classes) probabilities."""
         check_is_fitted(self)
         X = self._check_X(X).astype(self.parameters_.dtype, copy=False)
-        return readout_probabilities(X, self.parameters_["input->output"], self.parameters_["output.bias"])
+        weights, bias = self.parameters_["input->output"], self.parameters_["output.bias"]
+        return readout_probabilities(X, weights, bias).astype(np.float64)
 
     def predict(self, X) -> np.ndarray:
         """(n,) the most probable label."""

@@ -77,11 +77,15 @@ class Study:
         if quick:
             self.models = {name: replace(model, candidates=model.candidates[:1]) for name, model in self.models.items()}
 
+    def kinds_of(self, task: str) -> tuple[str, ...]:
+        """Kinds of estimator that a task asks for."""
+        return tuple(part.kind for part in TASKS[task])
+
     def trials(self) -> list[Trial]:
         """What there is to run, longest kinds first."""
         found = []
         for kind in KINDS:
-            asked = tuple(task for task in self.tasks if any(part.kind == kind for part in TASKS[task]))
+            asked = tuple(task for task in self.tasks if kind in self.kinds_of(task))
             for name, model in self.models.items():
                 if asked and model.builder(kind) is not None:
                     found += [Trial(name, kind, asked, seed) for seed in range(self.seeds)]

@@ -1,0 +1,210 @@
+"""Figures of a report: one look for each model in all of them, controls in grey."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from bioneuro.compare.results import Row, select, summarise, unique
+from bioneuro.viz.style import GREY, LINES, MARKERS, PALETTE, styled
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+    from bioneuro.compare.report import Report
+
+SIZE = (5.4, 3.7)  # inches; two side by side on a desktop, one below the other on a phone
+
+
+class Look(NamedTuple):
+    """How one model is drawn everywhere."""
+
+    color: str
+    marker: str
+    linestyle: object
+
+
+class Curves(NamedTuple):
+    """A figure of a quantity against a level: which rows, and what its words are."""
+
+    wanted: Mapping[str, str]
+    title: str
+    x: str
+    y: str
+
+
+CURVES: dict[str, Curves] = {
+    "noise-flip": Curves(
+        {"task": "noise", "condition": "flip", "metric": "accuracy"},
+        "Accuracy when pixels flip",
+        "share of flipped pixels",
+        "accuracy",
+    ),
+    "noise-gaussian": Curves(
+        {"task": "noise", "condition": "gaussian", "metric": "accuracy"},
+        "Accuracy under Gaussian noise",
+        "standard deviation (range of a pixel = 1)",
+        "accuracy",
+    ),
+    "lesion-units": Curves(
+        {"task": "lesion", "condition": "dead units", "metric": "accuracy"},
+        "Accuracy when hidden units die",
+        "share of dead hidden units",
+        "accuracy",
+    ),
+    "lesion-synapses": Curves(
+        {"task": "lesion", "condition": "dead synapses", "metric": "accuracy"},
+        "Accuracy when synapses die",
+        "share of dead synapses",
+        "accuracy",
+    ),
+    "lesion-memory-units": Curves(
+        {"task": "lesion", "condition": "dead units", "metric": "overlap"},
+        "Recall of ten pictures when units die",
+        "share of dead units",
+        "overlap with the stored picture",
+    ),
+    "lesion-memory-synapses": Curves(
+        {"task": "lesion", "condition": "dead synapses", "metric": "overlap"},
+        "Recall of ten pictures when synapses die",
+        "share of dead synapses",
+        "overlap with the stored picture",
+    ),
+    "complete-flips": Curves(
+        {"task": "complete", "condition": "from flips", "metric": "exact recall"},
+        "Recalled exactly, from 20 % flipped pixels",
+        "stored pictures",
+        "share recalled exactly",
+    ),
+    "complete-half": Curves(
+        {"task": "complete", "condition": "from half", "metric": "exact recall"},
+        "Recalled exactly, from the upper half",
+        "stored pictures",
+        "share recalled exactly",
+    ),
+}
+
+
+def draw_all(report: Report) -> dict[str, Figure]:
+    """Every figure that the rows of a report allow, by name."""
+    looks = _looks(report)
+    drawn = {}
+    if select(report.rows, task="classify", metric="accuracy"):
+        drawn["classify-accuracy"] = _accuracies(report, looks)
+    for name, curves in CURVES.items():
+        if rows := select(report.rows, **curves.wanted):
+            drawn[name] = _curves(rows, curves, looks)
+    if pictures := _examples(report):
+        drawn["complete-examples"] = _gallery(report, pictures)
+    return drawn
+
+
+def _looks(report: Report) -> dict[str, Look]:
+    """Colours for models; controls share a grey and are told apart by marker and line."""
+    looks, counts = {}, {True: 0, False: 0}
+    for name, model in report.study.models.items():
+        k = counts[model.control]
+        counts[model.control] += 1
+        color = GREY if model.control else PALETTE[k % len(PALETTE)]
+        line = LINES[1:][k % (len(LINES) - 1)] if model.control else "-"
+        looks[name] = Look(color, MARKERS[(k + 3 * model.control) % len(MARKERS)], line)
+    return looks
+
+
+def _new_axes(size=SIZE) -> Axes:
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=size, layout="constrained").add_subplot()
+
+
+@styled
+def _curves(rows: list[Row], curves: Curves, looks: Mapping[str, Look]) -> Figure:
+    ax = _new_axes()
+    models = unique(rows, "model")
+    for name in models:
+        own = select(rows, model=name)
+        levels = sorted(unique(own, "level"))
+        summaries = [summarise(select(own, level=level)) for level in levels]
+        points = [(level, summary) for level, summary in zip(levels, summaries, strict=True) if summary is not None]
+        if not points:
+            continue
+        x = [level for level, _ in points]
+        mean, low, high = np.transpose([(s.mean, s.low, s.high) for _, s in points])
+        look = looks[name]
+        ax.plot(x, mean, color=look.color, marker=look.marker, linestyle=look.linestyle, label=name)
+        ax.fill_between(x, low, high, color=look.color, alpha=0.15, linewidth=0)
+    ax.set(title=curves.title, xlabel=curves.x, ylabel=curves.y)
+    ax.set_ylim(min(0, ax.get_ylim()[0]), 1.03)
+    ax.grid(axis="y", color="#e6e9ec")
+    ax.set_axisbelow(True)
+    ax.figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    return ax.figure
+
+
+@styled
+def _accuracies(report: Report, looks: Mapping[str, Look]) -> Figure:
+    rows = select(report.rows, task="classify", metric="accuracy")
+    names = [name for name in reversed(report.study.models) if select(rows, model=name)]
+    ax = _new_axes((7.5, 0.9 + 0.34 * len(names)))
+    for height, name in enumerate(names):
+        summary, look = summarise(select(rows, model=name)), looks[name]
+        ax.plot([summary.low, summary.high], [height, height], color=look.color, linewidth=5, alpha=0.25)
+        ax.plot(summary.mean, height, color=look.color, marker=look.marker, markersize=7, linestyle="none")
+        ax.annotate(f"{summary.mean:.1%}", (summary.high, height), (8, 0), textcoords="offset points", va="center")
+    ax.set_yticks(range(len(names)), names)
+    ax.set(title="Accuracy on unseen rows: mean and range over seeds (grey: controls)", xlabel="accuracy")
+    ax.margins(x=0.12, y=0.08)
+    ax.grid(axis="x", color="#e6e9ec")
+    ax.set_axisbelow(True)
+    return ax.figure
+
+
+def _examples(report: Report) -> dict[str, dict[str, list]]:
+    """What each memory was shown and gave back, of the first seed; controls are not worth a picture."""
+    found = {trial.name: outcome.example for trial, outcome in report.outcomes.items() if outcome.example}
+    return {name: example for name, example in found.items() if not report.study.models[name].control}
+
+
+def _gallery_rows(pictures: Mapping[str, Mapping[str, list]]) -> Iterator[tuple[str, list]]:
+    first = next(iter(pictures.values()))
+    yield "stored", first["stored"]
+    yield "20 % flipped", first["noisy"]
+    for name, example in pictures.items():
+        yield f"{name} recalls", example["from flips"]
+    yield "upper half", first["half"]
+    for name, example in pictures.items():
+        yield f"{name} completes", example["from half"]
+
+
+@styled
+def _gallery(report: Report, pictures: Mapping[str, Mapping[str, list]]) -> Figure | None:
+    from matplotlib.figure import Figure
+
+    rows = list(_gallery_rows(pictures))
+    shape = report.study.data.image_shape or (1, report.study.data.n_features)
+    count = len(rows[0][1])
+    figure = Figure(figsize=(7.5, 0.62 * len(rows) + 0.5), layout="constrained")
+    figure.suptitle("Ten stored pictures, what the memories were shown, and what they gave back (wrong pixels marked)")
+    grid = figure.subplots(len(rows), count, squeeze=False)
+    stored = np.asarray(rows[0][1])
+    for axes, (label, images) in zip(grid, rows, strict=True):
+        given_back = label.endswith(("recalls", "completes"))
+        for ax, image, truth in zip(axes, np.asarray(images), stored, strict=True):
+            ax.imshow(_colours(image, truth if given_back else image).reshape(*shape[:2], 3), interpolation="nearest")
+            ax.set(xticks=[], yticks=[])
+            for spine in ax.spines.values():
+                spine.set_visible(False)
+        axes[0].set_ylabel(label, rotation=0, ha="right", va="center")
+    return figure
+
+
+def _colours(image: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """(n, 3): white on black, grey where nothing is known; a pixel that is not what it should be in vermillion."""
+    from matplotlib.colors import to_rgb
+
+    colours = np.repeat((image[:, None] + 1) / 2, 3, axis=1)
+    colours[image != truth] = to_rgb("#D55E00")
+    return colours

@@ -1,0 +1,188 @@
+"""The report as one HTML page that opens from disk: figures inside, no script, readable on a phone."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Iterable, Mapping
+from html import escape
+from typing import TYPE_CHECKING
+
+from bioneuro.compare.results import notes, select
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from bioneuro.compare.report import Report
+
+STYLE = """
+:root { --ink: #1d2733; --soft: #5a6672; --line: #d9dee3; --tint: #f4f6f8; --accent: #0072b2; }
+* { box-sizing: border-box; }
+body { margin: 0; font: 16px/1.55 system-ui, -apple-system, "Segoe UI", sans-serif; color: var(--ink); }
+main { max-width: 70rem; margin: 0 auto; padding: 1.5rem 1.25rem 4rem; }
+h1 { font-size: 1.7rem; line-height: 1.25; margin: .5rem 0; }
+h2 { font-size: 1.25rem; margin: 2.6rem 0 .4rem; padding-top: .8rem; border-top: 1px solid var(--line); }
+p { max-width: 46rem; } .soft { color: var(--soft); }
+.scroll { overflow-x: auto; margin: 1rem 0; }
+table { border-collapse: collapse; font-size: .9rem; min-width: 100%; font-variant-numeric: tabular-nums; }
+th, td { padding: .4rem .7rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: bottom; }
+th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: #fff; }
+td:first-child { min-width: 9rem; } thead th { font-weight: 600; border-bottom: 2px solid var(--ink); }
+tr.control td { color: var(--soft); background: var(--tint); } td.best { font-weight: 700; color: var(--accent); }
+td small { display: block; color: var(--soft); font-size: .75rem; white-space: nowrap; }
+td.text, th.text { text-align: left; white-space: normal; min-width: 14rem; }
+.figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); gap: 1rem; }
+figure { margin: 0; } figure img { width: 100%; height: auto; } figure.wide { grid-column: 1 / -1; }
+code { background: var(--tint); padding: .1em .3em; border-radius: 3px; font-size: .85em; overflow-wrap: anywhere; }
+"""
+
+SECTIONS = {
+    "classify": (
+        "Telling classes apart",
+        "Accuracy on the quarter of the rows that no model has seen. Grey rows learn nothing or have no "
+        "representation: a model earns its hidden units only where it stands clear of them.",
+    ),
+    "noise": (
+        "Noise in the input",
+        "The same fitted models on damaged pictures: pixels flipped, or Gaussian noise (standard deviation in units "
+        "of the range of a pixel). Lines are means over seeds, bands run from the worst to the best seed.",
+    ),
+    "lesion": (
+        "Dead units, dead synapses",
+        "Hidden units and synapses die and nothing is retrained. A dead unit says 0; the dead are nested as their "
+        "share grows. Memories of ten pictures are asked to recall them from 20 % flipped pixels; only living pixels "
+        "count.",
+    ),
+    "complete": (
+        "Memory: from a part, from noise",
+        "Each memory learns nothing but the stored pictures (black and white at each pixel's median) and gives them "
+        "back from 20 % flipped pixels, and from the upper half alone. Exact recall means not one wrong pixel.",
+    ),
+}
+
+ONE_TOPOLOGY = (
+    "Every model is laid on the same populations and projections. Backprop trains all of it; the Boltzmann machine "
+    "and random features use its input-to-hidden projection with the shared softmax readout; a Hopfield network is the "
+    "complete graph over the pixels. What a model adds is listed below."
+)
+
+
+def render(report: Report, figures: Mapping[str, Figure]) -> str:
+    """The page as text."""
+    study = report.study
+    seeds = f"{study.seeds} seeds" if study.seeds > 1 else "one seed"
+    title = f"{study.data.name}: {len([m for m in study.models.values() if not m.control])} models on one topology"
+    parts = [
+        f"<h1>{escape(title)}</h1>",
+        f'<p class="soft">{study.data.n_samples:,} rows, {study.data.n_features} features, '
+        f"{len(study.data.classes)} classes; a quarter held out; {seeds}; {escape(repr(study.topology))}.</p>",
+        _overview(report, report.columns()),
+        *(_section(report, task, figures) for task in study.tasks),
+        "<h2>One topology, and what each model adds</h2>",
+        f"<p>{ONE_TOPOLOGY}</p>",
+        _models(report),
+        "<h2>Where this comes from</h2>",
+        _provenance(report.manifest()),
+    ]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{escape(title)}</title><style>{STYLE}</style></head>\n<body><main>\n"
+        + "\n".join(parts)
+        + "\n</main></body></html>\n"
+    )
+
+
+def _overview(report: Report, columns) -> str:
+    best = {column.heading: _best(report, column) for column in columns}
+    rows = []
+    for name, model in report.study.models.items():
+        cells = [_cell(report.summary(name, column), column, name == best[column.heading]) for column in columns]
+        if any(cell != EMPTY for cell in cells):
+            rows.append(
+                f'<tr class="{"control" if model.control else "model"}"><td>{escape(name)}</td>{"".join(cells)}</tr>'
+            )
+    return _table([column.heading for column in columns], rows)
+
+
+EMPTY = "<td>&ndash;</td>"
+
+
+def _best(report: Report, column) -> str | None:
+    """The model, no control, with the greatest mean."""
+    means = {n: report.summary(n, column) for n, model in report.study.models.items() if not model.control}
+    means = {name: summary.mean for name, summary in means.items() if summary is not None}
+    return max(means, key=means.get) if len(means) > 1 else None
+
+
+def _cell(summary, column, best: bool) -> str:
+    if summary is None:
+        return EMPTY
+    write = column.format.format
+    spread = f"<small>{write(summary.low)} to {write(summary.high)}</small>" if summary.n > 1 else ""
+    return f"<td{' class=best' if best else ''}>{write(summary.mean)}{spread}</td>"
+
+
+def _table(headings: Iterable[str], rows: Iterable[str], first: str = "model") -> str:
+    head = "".join(f"<th>{escape(heading)}</th>" for heading in (first, *headings))
+    return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def _section(report: Report, task: str, figures: Mapping[str, Figure]) -> str:
+    heading, text = SECTIONS[task]
+    drawn = [_figure(name, figure) for name, figure in figures.items() if name.startswith(task)]
+    cannot = {
+        name: notes(select(report.rows, task=task, model=name))
+        for name, model in report.study.models.items()
+        if not model.control
+    }
+    reasons = "; ".join(f"{escape(name)}: {escape(reason)}" for name, reason in cannot.items() if reason)
+    left_out = f'<p class="soft">Not here: {reasons}.</p>' if reasons else ""
+    return f'<h2>{escape(heading)}</h2><p>{escape(text)}</p><div class="figures">{"".join(drawn)}</div>{left_out}'
+
+
+def _figure(name: str, figure: Figure) -> str:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="svg")
+    data = base64.b64encode(buffer.getvalue()).decode()
+    wide = " class=wide" if figure.get_figwidth() > 7 else ""
+    return f'<figure{wide}><img alt="{escape(name)}" src="data:image/svg+xml;base64,{data}"></figure>'
+
+
+def _models(report: Report) -> str:
+    from bioneuro.compare.report import COSTS
+
+    columns = report.columns(COSTS)
+    rows = []
+    for name, model in report.study.models.items():
+        trials = [trial for trial in report.outcomes if trial.name == name]
+        added = {key: n for trial in trials for key, n in report.outcomes[trial].additions.items()}
+        chosen = {key for trial in trials for key in (_settings(report.outcomes[trial].chosen),) if key}
+        cells = "".join(_cell(report.summary(name, column), column, False) for column in columns)
+        adds = ", ".join(f"{key} ({n:,})" for key, n in added.items()) or "&ndash;"
+        rows.append(
+            f'<tr class="{"control" if model.control else "model"}"><td>{escape(name)}</td>'
+            f'<td class="text">{escape(model.description)}</td>{cells}<td class="text">{adds}</td>'
+            f'<td class="text">{escape("; ".join(sorted(chosen)))}</td></tr>'
+        )
+    return _table(
+        ["what it is", *(column.heading for column in columns), "adds", "settings chosen inside the training rows"],
+        rows,
+    )
+
+
+def _settings(chosen: Mapping[str, object]) -> str:
+    return ", ".join(
+        f"{key}={value:g}" if isinstance(value, float) else f"{key}={value}" for key, value in chosen.items()
+    )
+
+
+def _provenance(manifest: Mapping) -> str:
+    versions = ", ".join(f"{name} {number}" for name, number in manifest["versions"].items())
+    topology = manifest["topology"]
+    return (
+        f"<p>Data <code>sha256 {manifest['data']['sha256'][:16]}</code>, topology <code>{topology['digest']}</code>, "
+        f"structure <code>{topology['structure_digest']}</code>; {escape(versions)}. Every number is a row of "
+        "<code>results.csv</code>; <code>manifest.json</code> holds seeds, versions and settings; "
+        "<code>figures/</code> holds each figure as PNG and SVG.</p>"
+    )

@@ -1,0 +1,135 @@
+"""Reports: a table for the terminal, and a folder with a page, figures, numbers and a manifest."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import textwrap
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from itertools import zip_longest
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from bioneuro.compare import figures, page
+from bioneuro.compare.results import Row, Summary, notes, select, summarise, write_csv
+
+if TYPE_CHECKING:
+    from bioneuro.compare.study import Study
+    from bioneuro.compare.trial import Outcome, Trial
+
+
+class Column(NamedTuple):
+    """A column of the overview: its heading, which rows it sums up, and how a number is written."""
+
+    heading: str
+    wanted: Mapping[str, object]
+    format: str
+
+
+def _percent(task: str, condition: str, level: float, metric: str, heading: str) -> Column:
+    return Column(heading, {"task": task, "condition": condition, "level": level, "metric": metric}, "{:.1%}")
+
+
+COLUMNS = (
+    _percent("classify", "clean", 0, "accuracy", "accuracy"),
+    _percent("noise", "flip", 0.2, "accuracy", "20 % flipped"),
+    _percent("noise", "gaussian", 0.3, "accuracy", "noise 0.3"),
+    _percent("lesion", "dead units", 0.5, "accuracy", "half the units dead"),
+    _percent("lesion", "dead synapses", 0.5, "accuracy", "half the synapses dead"),
+    _percent("complete", "from flips", 10, "exact recall", "10 stored: from flips"),
+    _percent("complete", "from half", 10, "exact recall", "10 stored: from half"),
+    _percent("lesion", "dead units", 0.3, "overlap", "overlap, 30 % dead"),
+)
+COSTS = (
+    Column("seconds to learn", {"metric": "seconds"}, "{:.2f}"),
+    Column("units", {"metric": "units"}, "{:,.0f}"),
+    Column("weights", {"metric": "weights"}, "{:,.0f}"),
+    Column("additions an image", {"metric": "additions"}, "{:,.0f}"),
+)
+
+
+class Report:
+    """What a study found.
+
+    Attributes
+    ----------
+    study : the `Study`. outcomes : {trial: outcome}. rows : every measurement, a list of `Row`.
+    """
+
+    def __init__(self, study: Study, outcomes: Mapping[Trial, Outcome]):
+        self.study = study
+        self.outcomes = dict(outcomes)
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        """One row a measurement; a task that a model cannot do, or that failed, is a row with its reason."""
+        rows = [row for outcome in self.outcomes.values() for row in outcome.rows]
+        for task in self.study.tasks:
+            for name, model in self.study.models.items():
+                for kind in self.study.kinds_of(task):
+                    if model.builder(kind) is None:
+                        reason = f"as a {kind}: {model.why_not(kind)}"
+                        rows.append(Row(task, name, -1, "cannot", 0.0, "none", math.nan, reason))
+        return rows
+
+    def summary(self, model: str, column: Column) -> Summary | None:
+        """Mean and range over seeds of one cell of the overview."""
+        return summarise(select(self.rows, model=model, **column.wanted))
+
+    def columns(self, among: Iterable[Column] = COLUMNS) -> list[Column]:
+        """The columns for which there is any number."""
+        return [column for column in among if any(self.summary(model, column) for model in self.study.models)]
+
+    def _cell(self, model: str, column: Column) -> str:
+        summary = self.summary(model, column)
+        return "-" if summary is None else column.format.format(summary.mean)
+
+    def table(self) -> str:
+        """The overview as text: mean over seeds; below it why a cell is empty."""
+        columns = self.columns((*COLUMNS, *COSTS))
+        body = [[name, *(self._cell(name, column) for column in columns)] for name in self.study.models]
+        head = list(zip_longest(*(textwrap.wrap(column.heading, 11) for column in columns), fillvalue=""))
+        lines = _aligned([*(["", *part] for part in head), *body])
+        lines.insert(len(head), "-" * len(lines[0]))
+        seeds = f"mean of {self.study.seeds} seeds" if self.study.seeds > 1 else "one seed"
+        title = f"{self.study.data.name}: {self.study.data.n_samples} rows, {self.study.topology}; {seeds}"
+        return "\n".join([title, "", *lines, *self._reasons()])
+
+    def _reasons(self) -> list[str]:
+        reasons = {name: notes(select(self.rows, model=name)) for name in self.study.models}
+        return ["", *(f"{name}: {reason}" for name, reason in reasons.items() if reason)]
+
+    def manifest(self) -> dict:
+        """Seeds, versions, digests, settings: what it takes to run this again."""
+        return self.study.manifest(self.outcomes)
+
+    def figures(self) -> dict[str, object]:
+        """{file name: matplotlib Figure}."""
+        return figures.draw_all(self)
+
+    def write(self, folder: str | os.PathLike) -> Path:
+        """Write report.html, results.csv, manifest.json and the figures into a folder; returns the page's path."""
+        folder = Path(folder)
+        (folder / "figures").mkdir(parents=True, exist_ok=True)
+        drawn = self.figures()
+        for name, figure in drawn.items():
+            figure.savefig(folder / "figures" / f"{name}.png", dpi=150)
+            figure.savefig(folder / "figures" / f"{name}.svg")
+        write_csv(folder / "results.csv", self.rows)
+        (folder / "manifest.json").write_text(json.dumps(self.manifest(), indent=2, default=str), encoding="utf-8")
+        path = folder / "report.html"
+        temporary = path.with_suffix(".part")
+        temporary.write_text(page.render(self, drawn), encoding="utf-8")
+        os.replace(temporary, path)
+        return path
+
+
+def _aligned(rows: list[list[str]]) -> list[str]:
+    """Lines of a table: the first column to the left, all others to the right."""
+    first, *others = (max(map(len, column)) for column in zip(*rows, strict=True))
+    return [
+        "  ".join([row[0].ljust(first), *(cell.rjust(width) for cell, width in zip(row[1:], others, strict=True))])
+        for row in rows
+    ]
