@@ -59,6 +59,7 @@ __all__ = [
 ]
 
 _LARGEST_RATE = 1e15
+_CHUNK = 512  # words drawn before they are converted, in loops that vectorise
 _HASHED_AT_ONCE = 1 << 17  # numbers converted to float64 at a time
 _MIX_0, _MIX_1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
 _HALF_WORD = np.uint64(32)
@@ -147,20 +148,26 @@ def hash_rows(X: np.ndarray) -> np.ndarray:
 
 
 def _fill(key, rows, step, out):
-    k0, k1, like = key[0], key[1], out.dtype.type(0)
-    whole = out.shape[1] - out.shape[1] % 4
+    like, words = out.dtype.type(0), np.empty(_CHUNK, np.uint64)
     for i in range(out.shape[0]):
-        line = out[i]
-        for unit in range(0, whole, 4):
-            w0, w1, w2, w3 = philox(np.uint64(unit // 4), rows[i], step, kind, k0, k1)
-            line[unit] = convert(w0, like)
-            line[unit + 1] = convert(w1, like)
-            line[unit + 2] = convert(w2, like)
-            line[unit + 3] = convert(w3, like)
-        if whole < line.shape[0]:
-            words = philox(np.uint64(whole // 4), rows[i], step, kind, k0, k1)
-            for unit in range(whole, line.shape[0]):
-                line[unit] = convert(words[unit - whole], like)
+        for start in range(0, out.shape[1], _CHUNK):
+            piece = out[i, start : start + _CHUNK]
+            _fill_words(key, rows[i], step, kind, start, words[: piece.shape[0]])
+            for unit in range(piece.shape[0]):
+                piece[unit] = convert(words[unit], like)
+
+
+@kernel
+def _fill_words(key, row, step, kind, start, words):
+    """The random words of the units from `start`, a multiple of 4."""
+    k0, k1, whole = key[0], key[1], words.shape[0] // 4
+    for block in range(whole):
+        four = words[4 * block : 4 * block + 4]
+        four[0], four[1], four[2], four[3] = philox(np.uint64(start // 4 + block), row, step, kind, k0, k1)
+    if 4 * whole < words.shape[0]:
+        four = philox(np.uint64(start // 4 + whole), row, step, kind, k0, k1)
+        for unit in range(4 * whole, words.shape[0]):
+            words[unit] = four[unit - 4 * whole]
 
 
 draw_uniform = specialise(_fill, convert=uniform_from, kind=UNIFORM)
@@ -170,18 +177,13 @@ draw_normal = specialise(_fill, convert=normal_from, kind=NORMAL)
 @kernel
 def draw_bernoulli(key, rows, step, p, out):
     """out_ij = 1 if the uniform draw of (row i, unit j) is below p_ij, else 0; p, out: (n, m)."""
-    k0, k1 = key[0], key[1]
-    whole = out.shape[1] - out.shape[1] % 4
+    words = np.empty(_CHUNK, np.uint64)
     for i in range(out.shape[0]):
-        line, chance = out[i], p[i]
-        for unit in range(0, whole, 4):
-            w0, w1, w2, w3 = philox(np.uint64(unit // 4), rows[i], step, UNIFORM, k0, k1)
-            line[unit] = uniform64(w0) < chance[unit]
-            line[unit + 1] = uniform64(w1) < chance[unit + 1]
-            line[unit + 2] = uniform64(w2) < chance[unit + 2]
-            line[unit + 3] = uniform64(w3) < chance[unit + 3]
-        for unit in range(whole, line.shape[0]):
-            line[unit] = bernoulli(k0, k1, rows[i], np.uint64(unit), step, chance[unit])
+        for start in range(0, out.shape[1], _CHUNK):
+            piece, chance = out[i, start : start + _CHUNK], p[i, start : start + _CHUNK]
+            _fill_words(key, rows[i], step, UNIFORM, start, words[: piece.shape[0]])
+            for unit in range(piece.shape[0]):
+                piece[unit] = uniform64(words[unit]) < chance[unit]
 
 
 @kernel

@@ -83,6 +83,14 @@ def test_a_vector_is_the_first_row_of_a_matrix_and_longer_vectors_begin_alike(ki
     assert long[:6].tobytes() == short.tobytes() == FILLS[kind](KEY, 0, np.empty((2, 6)))[0].tobytes()
 
 
+@pytest.mark.parametrize("kind", FILLS)
+def test_long_rows_are_drawn_like_short_ones(kind):
+    out = FILLS[kind](KEY, 0, np.empty((2, 1027)))
+    units = [0, 510, 511, 512, 513, 1023, 1024, 1026]
+    expected = np.array([[NAIVE[kind](i, j, 0) for j in units] for i in range(2)], float)
+    np.testing.assert_allclose(out[:, units], expected, rtol=1e-14 if kind == "normal" else 0)
+
+
 @pytest.mark.parametrize("kind", ["uniform", "normal"])
 def test_key_row_unit_and_step_all_matter(kind):
     fill = FILLS[kind]
