@@ -106,7 +106,7 @@ def specialise(template: Callable, /, **bound) -> Callable:
     used = sorted(set(_names(function.__code__)))
     for name, value in bound.items():
         choose(f"global name in template {function.__name__}", name, used)
-        if not callable(value) and not isinstance(value, _CONSTANTS):
+        if not isinstance(value, _CONSTANTS + _NAMED) and not (callable(value) and hasattr(value, "__qualname__")):
             raise InvalidInput(
                 f"specialise binds functions, numbers, strings and tuples, got {name}={type(value).__name__}; "
                 "pass arrays to the kernel as arguments"
@@ -217,7 +217,10 @@ def _identity(value):
     """Return what tells one binding from another: equal numbers of different types differ, and so do 0.0 and -0.0."""
     if isinstance(value, _CONSTANTS + _NAMED):
         return repr(value)
-    return f"{value.__module__}.{value.__qualname__}" if value in _twins else getattr(value, "py_func", value)
+    function = getattr(value, "py_func", value)
+    if isinstance(function, types.FunctionType) and function not in _twins:
+        return function
+    return f"{function.__module__}.{function.__qualname__}"
 
 
 def _label(value) -> str:

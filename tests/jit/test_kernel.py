@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 
@@ -53,7 +54,15 @@ def without_source(text, **names):
 @small
 @pytest.mark.parametrize(
     ("bound", "expected"),
-    [(double, 2.0), (triple, 3.0), (tanh, math.tanh(1.0)), (np.exp, math.e), (abs, 1.0), (math.sqrt, 1.0)],
+    [
+        (double, 2.0),
+        (triple, 3.0),
+        (tanh, math.tanh(1.0)),
+        (np.exp, math.e),
+        (np.real, 1.0),
+        (abs, 1.0),
+        (math.sqrt, 1.0),
+    ],
 )
 def test_a_template_takes_scalars_plain_functions_ufuncs_and_builtins(bound, expected):
     assert apply(specialise(_apply, unit=bound, gain=1.0)) == pytest.approx(expected, rel=1e-15)
@@ -104,6 +113,8 @@ def test_names_that_the_template_does_not_use_are_refused_with_the_nearest():
 def test_arrays_and_closures_are_refused_with_the_way_out():
     with pytest.raises(InvalidInput, match="gain=ndarray; pass arrays to the kernel as arguments"):
         specialise(_apply, gain=np.ones(2))
+    with pytest.raises(InvalidInput, match="binds functions, numbers, .* got unit=partial"):
+        specialise(_apply, unit=functools.partial(triple))
     local = 1.0
 
     def closed(x, out):
