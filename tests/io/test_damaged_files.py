@@ -247,6 +247,7 @@ def entry(**changes) -> bytes:
         ),
         (zipped([]), "it holds nothing and no header.json"),
         (zipped(members_of(PARAMETERS), zipfile.ZIP_DEFLATED), "header.json is compressed or encrypted"),
+        (zipped([members_of(PARAMETERS)[0], ("1.npy", b"")]), "its members are not header.json, 0.npy, 1.npy, ... but"),
         (PARAMETERS + b"\0", "its end is missing"),
         (with_header(PARAMETERS, b"{"), "its header cannot be read: Expecting property name"),
         (with_header(PARAMETERS, b'{"format": 1, "format": 1}'), "a name is given twice"),
