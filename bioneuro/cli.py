@@ -128,17 +128,17 @@ def _recall(parsed: argparse.Namespace) -> None:
         "stored": stored,
         f"{parsed.flip:.0%} flipped": noisy,
         "recalled": memory.recall(noisy),
-        f"recalled, {parsed.lesion:.0%} of the neurons dead": hurt.recall(noisy),
+        f"{parsed.lesion:.0%} of the neurons dead": hurt.recall(noisy),
     }
-    print(f"{len(stored)} digits of {data.name}, one for each class, stored by the {parsed.rule} rule\n")
-    print(f"{'':42s} overlap   perfect")
+    print(f"{len(stored)} {data.name}, one for each class, stored by the {parsed.rule} rule\n")
+    print(f"{'':26s} overlap   perfect")
     for label, patterns in rows.items():
         living = patterns != 0  # a dead neuron says nothing
         perfect = int(np.all((patterns == stored) | ~living, axis=1).sum())
-        overlap = float(np.mean((patterns * stored)[living]))
-        print(f"{label:42s} {overlap:7.3f}   {perfect:2d} of {len(stored)}")
-    figure = viz.recall_figure(rows, data.image_shape, title=f"An associative memory ({parsed.rule} rule)")
-    figure.savefig(parsed.out, dpi=150)
+        print(f"{label:26s} {np.mean((patterns * stored)[living]):7.3f}   {perfect:2d} of {len(stored)}")
+    pictures = {label: data.pictures(patterns) for label, patterns in rows.items()}
+    axes = viz.images(pictures, data.image_shape, title=f"An associative memory, {parsed.rule} rule")
+    axes.figure.savefig(parsed.out, dpi=150)
     print(f"\nfigure: {parsed.out}")
 
 

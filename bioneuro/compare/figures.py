@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
+from matplotlib.colors import to_rgb
 
 from bioneuro.compare.results import Row, select, summarise, unique
-from bioneuro.viz.style import GREY, LINES, MARKERS, PALETTE, styled
+from bioneuro.viz import images
+from bioneuro.viz.style import GREY, LINES, MARKERS, PALETTE, SKY, VERMILLION, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
 
     from bioneuro.compare.report import Report
 
+RETURNED = ("recalls", "completes")  # rows of the gallery that a memory gave back
 SIZE = (5.4, 3.7)  # inches; two side by side on a desktop, one below the other on a phone
 
 
@@ -137,7 +140,7 @@ def _curves(rows: list[Row], curves: Curves, looks: Mapping[str, Look]) -> Figur
         ax.plot(x, mean, color=look.color, marker=look.marker, linestyle=look.linestyle, label=name)
         ax.fill_between(x, low, high, color=look.color, alpha=0.15, linewidth=0)
     ax.set(title=curves.title, xlabel=curves.x, ylabel=curves.y)
-    ax.set_ylim(min(0, ax.get_ylim()[0]), 1.03)
+    ax.set_ylim(top=1.02)
     ax.grid(axis="y", color="#e6e9ec")
     ax.set_axisbelow(True)
     ax.figure.legend(loc="outside lower center", ncols=2, frameon=False)
@@ -173,38 +176,29 @@ def _gallery_rows(pictures: Mapping[str, Mapping[str, list]]) -> Iterator[tuple[
     yield "stored", first["stored"]
     yield "20 % flipped", first["noisy"]
     for name, example in pictures.items():
-        yield f"{name} recalls", example["from flips"]
+        yield f"{name} {RETURNED[0]}", example["from flips"]
     yield "upper half", first["half"]
     for name, example in pictures.items():
-        yield f"{name} completes", example["from half"]
+        yield f"{name} {RETURNED[1]}", example["from half"]
 
 
-@styled
-def _gallery(report: Report, pictures: Mapping[str, Mapping[str, list]]) -> Figure | None:
-    from matplotlib.figure import Figure
-
+def _gallery(report: Report, pictures: Mapping[str, Mapping[str, list]]) -> Figure:
+    data = report.study.data
     rows = list(_gallery_rows(pictures))
-    shape = report.study.data.image_shape or (1, report.study.data.n_features)
-    count = len(rows[0][1])
-    figure = Figure(figsize=(7.5, 0.62 * len(rows) + 0.5), layout="constrained")
-    figure.suptitle("Ten stored pictures, what the memories were shown, and what they gave back (wrong pixels marked)")
-    grid = figure.subplots(len(rows), count, squeeze=False)
     stored = np.asarray(rows[0][1])
-    for axes, (label, images) in zip(grid, rows, strict=True):
-        given_back = label.endswith(("recalls", "completes"))
-        for ax, image, truth in zip(axes, np.asarray(images), stored, strict=True):
-            ax.imshow(_colours(image, truth if given_back else image).reshape(*shape[:2], 3), interpolation="nearest")
-            ax.set(xticks=[], yticks=[])
-            for spine in ax.spines.values():
-                spine.set_visible(False)
-        axes[0].set_ylabel(label, rotation=0, ha="right", va="center")
-    return figure
+    shape = (*(data.image_shape or (1, data.n_features))[:2], 3)
+    coloured = {
+        label: _coloured(data.pictures(np.asarray(shown)), label.endswith(RETURNED) & (np.asarray(shown) != stored))
+        for label, shown in rows
+    }
+    ax = images(coloured, shape, value_range=(0, 1), title="Ten stored pictures and their recall (wrong pixels marked)")
+    return ax.figure
 
 
-def _colours(image: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """(n, 3): white on black, grey where nothing is known; a pixel that is not what it should be in vermillion."""
-    from matplotlib.colors import to_rgb
-
-    colours = np.repeat((image[:, None] + 1) / 2, 3, axis=1)
-    colours[image != truth] = to_rgb("#D55E00")
-    return colours
+def _coloured(greys: np.ndarray, wrong: np.ndarray) -> np.ndarray:
+    """(n, features * 3): greys of pictures scaled to [0, 1], the unknown pale blue, the wrong vermillion."""
+    low, high = np.nanmin(greys), np.nanmax(greys)
+    colours = np.repeat(((greys - low) / (high - low))[..., None], 3, axis=2)
+    colours[np.isnan(greys)] = to_rgb(SKY)
+    colours[wrong] = to_rgb(VERMILLION)
+    return colours.reshape(len(greys), -1)

@@ -73,7 +73,9 @@ class Study:
                     self.models[f"{name}, untrained"] = Model(
                         f"{name} with its representation left random", classifier=model.untrained, control=True
                     )
-            self.models.update(CONTROLS)
+            asked = {kind for task in self.tasks for kind in self.kinds_of(task)}
+            able = {name: [kind for kind in asked if model.builder(kind)] for name, model in CONTROLS.items()}
+            self.models.update({name: model for name, model in CONTROLS.items() if able[name]})
         if quick:
             self.models = {name: replace(model, candidates=model.candidates[:1]) for name, model in self.models.items()}
 

@@ -287,6 +287,30 @@ class Dataset:
             f"{n} patterns asked of {self.n_samples} rows that give {len(found)} different ones; ask for at most that"
         )
 
+    def pictures(self, patterns: np.ndarray) -> np.ndarray:
+        """Return -1/+1 patterns as people can see them: each unit at its mean on that side of its median.
+
+        Half of all pixels of a pattern are on, which makes digits hard to read; this gives back their greys. A unit
+        that is 0 (dead, or unknown) becomes NaN, which `viz.images` marks as missing.
+
+        Parameters
+        ----------
+        patterns : array (n, features) of -1, 0, +1, as `prototypes` and `bipolar_patterns` give them
+
+        Returns
+        -------
+        array (n, features), in the range of X
+        """
+        patterns = np.asarray(patterns)
+        if patterns.ndim != 2 or patterns.shape[1] != self.n_features:
+            raise InvalidInput(f"patterns must be (n, {self.n_features}), got shape {patterns.shape}")
+        threshold = median_threshold(self.X)
+        on = threshold < self.X
+        above = np.where(on, self.X, 0).sum(axis=0) / np.maximum(on.sum(axis=0), 1)
+        below = np.where(on, 0, self.X).sum(axis=0) / np.maximum((~on).sum(axis=0), 1)
+        shown = np.where(patterns > 0, np.where(on.any(axis=0), above, threshold), below)
+        return np.where(patterns == 0, np.nan, shown)
+
     def _strata(self, stratify: bool) -> np.ndarray | None:
         return self.y if stratify and self.classes is not None else None
 
