@@ -113,7 +113,7 @@ def test_names_that_the_template_does_not_use_are_refused_with_the_nearest():
 def test_arrays_and_closures_are_refused_with_the_way_out():
     with pytest.raises(InvalidInput, match="gain=ndarray; pass arrays to the kernel as arguments"):
         specialise(_apply, gain=np.ones(2))
-    with pytest.raises(InvalidInput, match="binds functions, numbers, .* got unit=partial"):
+    with pytest.raises(InvalidInput, match=r"binds functions, numbers, .* got unit=partial"):
         specialise(_apply, unit=functools.partial(triple))
     local = 1.0
 
