@@ -63,7 +63,7 @@ def batches(
 
 
 def check_batch_size(batch_size: int, n_rows: int) -> int:
-    """`batch_size` as an int in [1, n_rows]; larger ones are an error that names both."""
+    """`batch_size` as an int >= 1; one larger than the data means a single batch of all rows."""
     if isinstance(batch_size, bool) or int(batch_size) != batch_size or batch_size < 1:
         raise InvalidInput(f"batch_size must be an integer of at least 1, got {batch_size!r}")
     if n_rows < 1:
