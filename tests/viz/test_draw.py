@@ -20,6 +20,7 @@ from bioneuro.errors import InvalidInput
 from bioneuro.topology import LIF, FixedProbability, Gaussian
 from bioneuro.viz import draw, layout
 from bioneuro.viz.style import ROLE_COLOURS
+from bioneuro.viz.words import arrowed
 
 EI = Topology(
     [Population("E", 80, unit=LIF(tau_m=tuple(np.linspace(0.01, 0.03, 80)))), Population("I", 20, unit="lif")],
@@ -129,6 +130,19 @@ def test_arcs_and_loops_cross_no_text(name):
                 assert not any(line.overlaps(text) for text in texts)
 
 
+def test_arcs_from_one_population_nest_without_crossing():
+    net = Topology.mlp(4, 4, 4, 4, 4, skip=[("input", "hidden2"), ("input", "hidden3"), ("input", "output")])
+    arcs = [
+        arrow.points
+        for arrow in layout.lay_out(net, lambda line, size: 0.62 * size * len(line)).arrows
+        if arrow.way == "arc"
+    ]
+    assert len(arcs) == 3
+    for inner, outer in itertools.pairwise(arcs):
+        assert outer[0][0] < inner[0][0] < inner[-1][0] < outer[-1][0]
+        assert outer[1][1] > inner[1][1]
+
+
 @ALL
 def test_every_population_is_named_with_its_number_of_units_and_unit_type(net):
     shown = words(draw(net))
@@ -143,7 +157,7 @@ def test_every_projection_is_drawn_once(net):
     ax = draw(net)
     if layout.is_complete(net):
         assert not any(isinstance(patch, FancyArrowPatch) for patch in ax.patches)
-        assert all(any(layout.arrowed(p.name) in line for line in words(ax)) for p in net.projections)
+        assert all(any(arrowed(p.name) in line for line in words(ax)) for p in net.projections)
     else:
         drawn = [patch.get_gid() for patch in ax.patches if isinstance(patch, FancyArrowPatch)]
         assert sorted(drawn) == sorted(projection.name for projection in net.projections)

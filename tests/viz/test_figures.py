@@ -233,6 +233,13 @@ def test_figures_use_the_axes_given_and_leave_no_global_trace(call):
         assert sys.modules["matplotlib.pyplot"].get_fignums() == []
 
 
+def test_settings_of_the_user_do_not_change_a_figure():
+    with mpl.rc_context({"font.size": 30, "axes.labelsize": 30, "lines.linewidth": 9}):
+        ax = bands({"a": RUNS}, X, xlabel="noise")
+    assert ax.xaxis.label.get_fontsize() == 9
+    assert ax.lines[0].get_linewidth() == 1.6
+
+
 def test_the_palette_stays_told_apart_under_the_common_colour_blindnesses():
     """Distances in linear RGB after Machado, Oliveira and Fernandes 2009, severity 1."""
     matrices = {
