@@ -44,6 +44,10 @@ class Parameters:
                 f"theta must be a float32 or float64 vector of length {topology.n_parameters} for {topology!r}, "
                 f"got {theta.dtype} of shape {theta.shape}"
             )
+        if not theta.flags.c_contiguous:
+            raise InvalidInput(
+                "theta must be contiguous, so that its blocks are views; give np.ascontiguousarray(theta)"
+            )
         self.topology = topology
         self.theta = theta
 

@@ -77,6 +77,7 @@ def draw_lesion(
 
 def _unit_shares(topology: Topology, units) -> dict[str, float]:
     if not isinstance(units, Mapping):
+        check_number("share of dead units", units, low=0, high=1)
         struck = topology.by_role("hidden") or (() if topology.by_role("output") else topology.populations)
         units = {population.name: units for population in struck}
     for name in units:
@@ -86,6 +87,7 @@ def _unit_shares(topology: Topology, units) -> dict[str, float]:
 
 def _synapse_shares(topology: Topology, synapses) -> dict[str, float]:
     if not isinstance(synapses, Mapping):
+        check_number("share of dead synapses", synapses, low=0, high=1)
         owners = [projection for projection in topology.projections if projection.name in topology.layout]
         synapses = {projection.name: synapses for projection in owners}
     for name in synapses:

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, fields
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+import numpy as np
+
 from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number, choose
 from bioneuro.topology.sparse_rules import Rule, as_rule
 
@@ -53,9 +55,15 @@ class Projection:
                 raise InvalidInput(f"{type(self).__name__}.{end} must name a population, got {getattr(self, end)!r}")
         if not self.name:
             object.__setattr__(self, "name", f"{self.pre}->{self.post}")
+        if not isinstance(self.name, str) or "." in self.name:
+            raise InvalidInput(f"a projection's name is text without '.', got {self.name!r}")
         if self.sign not in (-1, 0, 1):
             raise InvalidInput(f"{self.name}: sign must be +1 (excitatory), -1 (inhibitory) or 0, got {self.sign!r}")
-        check_number(f"{self.name}: delay", self.delay, low=0, hint="delays are in seconds")
+        object.__setattr__(self, "sign", int(self.sign))
+        delay = check_number(f"{self.name}: delay", self.delay, low=0, hint="delays are in seconds")
+        object.__setattr__(self, "delay", delay)
+        for switch in ("symmetric", "shared"):
+            object.__setattr__(self, switch, bool(getattr(self, switch)))
         if isinstance(self.tied_to, Projection):
             object.__setattr__(self, "tied_to", self.tied_to.name)
 
@@ -138,6 +146,8 @@ class Sparse(Projection):
         super().__post_init__()
         object.__setattr__(self, "rule", as_rule(self.rule, self.name))
         check_number(f"{self.name}: seed", self.seed, low=0, integer=True)
+        for field, kind in (("seed", int), ("autapses", bool), ("multapses", bool)):
+            object.__setattr__(self, field, kind(getattr(self, field)))
 
     def check(self, pre, post):
         super().check(pre, post)
@@ -151,7 +161,7 @@ class Sparse(Projection):
 
 
 def _pair(value, what: str) -> tuple[int, int]:
-    pair = (value, value) if isinstance(value, int) else tuple(value)
+    pair = (value, value) if np.ndim(value) == 0 else tuple(value)
     if len(pair) != 2:
         raise InvalidInput(f"{what} must be one integer or two (height, width), got {value!r}")
     return tuple(check_number(what, entry, low=1, integer=True) for entry in pair)

@@ -56,8 +56,10 @@ class FixedProbability(Rule):
 
     p: float
 
+    def __post_init__(self):
+        object.__setattr__(self, "p", check_number("FixedProbability.p", self.p, low=0, high=1))
+
     def check(self, projection, pre, post):
-        check_number(f"{projection.name}: p", self.p, low=0, high=1)
         if projection.multapses:
             raise InvalidInput(f"{projection.name}: FixedProbability makes at most one synapse a pair; drop multapses")
 
@@ -77,8 +79,10 @@ class FixedProbability(Rule):
 class _FixedDegree(Rule):
     k: int
 
+    def __post_init__(self):
+        object.__setattr__(self, "k", check_number(f"{type(self).__name__}.k", self.k, low=0, integer=True))
+
     def _check_partners(self, projection: Sparse, most: int) -> None:
-        check_number(f"{projection.name}: k", self.k, low=0, integer=True)
         if not projection.multapses and self.k > most:
             raise InvalidInput(
                 f"{projection.name}: {type(self).__name__}(k={self.k}) wants more partners than the {most} there are; "
@@ -164,8 +168,11 @@ class SmallWorld(Rule):
     k: int
     p: float
 
+    def __post_init__(self):
+        object.__setattr__(self, "k", check_number("SmallWorld.k", self.k, low=2, integer=True))
+        object.__setattr__(self, "p", check_number("SmallWorld.p", self.p, low=0, high=1))
+
     def check(self, projection, pre, post):
-        check_number(f"{projection.name}: p", self.p, low=0, high=1)
         check_number(f"{projection.name}: k", self.k, low=2, high=max(2, pre.size - 1), integer=True)
         if self.k % 2:
             raise InvalidInput(f"{projection.name}: SmallWorld needs an even k (half on each side), got {self.k}")

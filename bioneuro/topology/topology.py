@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -56,7 +57,7 @@ class Topology:
             raise InvalidInput("a topology needs at least one population")
         for what, entries in (("population", self.populations), ("projection", self.projections)):
             names = [entry.name for entry in entries]
-            twice = sorted({name for name in names if names.count(name) > 1})
+            twice = sorted(name for name, count in Counter(names).items() if count > 1)
             if twice:
                 raise InvalidInput(f"{what} {twice[0]!r} is there twice; names must be unique: {names}")
         for projection in self.projections:
@@ -71,6 +72,8 @@ class Topology:
             return
         choose(f"projection that {projection.name!r} is tied to:", projection.tied_to, self._projections)
         owner = self.projection(projection.tied_to)
+        if owner is projection:
+            raise InvalidInput(f"{projection.name!r} is tied to itself; name the projection whose weights it uses")
         if owner.tied_to is not None:
             raise InvalidInput(
                 f"{projection.name!r} is tied to {owner.name!r}, itself tied; tie both to {owner.tied_to!r}"
@@ -229,7 +232,7 @@ class Topology:
         """Read what `to_json` wrote; raises `InvalidInput` where it is not a topology."""
         try:
             described = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (json.JSONDecodeError, RecursionError, TypeError) as error:
             raise InvalidInput(f"not the JSON of a topology: {error}") from None
         if not isinstance(described, dict) or described.get("format") != FORMAT:
             raise InvalidInput(f"not the JSON of a topology of format {FORMAT}; write it with Topology.to_json()")

@@ -27,9 +27,12 @@ class Unit:
 
     def __post_init__(self):
         for field in fields(self):
-            value = getattr(self, field.name)
+            value, what = getattr(self, field.name), f"{type(self).__name__}.{field.name}"
             if np.ndim(value):  # one value per unit: a tuple, so that units stay hashable
-                object.__setattr__(self, field.name, tuple(float(entry) for entry in np.ravel(value)))
+                value = tuple(check_number(what, entry) for entry in np.ravel(value).tolist())
+            else:
+                value = check_number(what, value)
+            object.__setattr__(self, field.name, value)
         self.check()
 
     def check(self) -> None:
