@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bioneuro._jit.keys import Key, seed_from
@@ -115,6 +116,18 @@ class InputRange(NamedTuple):
     def from_unit(self, X: np.ndarray) -> np.ndarray:
         """Back from [0, 1] to the range of the data."""
         return (self.low + X * (self.high - self.low)).astype(X.dtype)
+
+
+def as_classes(y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """(classes, numbers): the labels in y, sorted, and for each row which of them it has.
+
+    Raises `ValueError` for targets that are no labels, and for a single class.
+    """
+    check_classification_targets(y)
+    classes, numbers = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise InvalidInput(f"y holds one class only, {classes.tolist()[0]!r}; a classifier needs two or more classes")
+    return classes, numbers
 
 
 def check_known(known, shape: tuple[int, int]) -> np.ndarray:

@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bioneuro.models import Model
 from bioneuro.parameters import Parameters
-from bioneuro.shell import FLOATS, Shell, check_known
+from bioneuro.shell import FLOATS, Shell, as_classes, check_known
 from bioneuro.topology import Topology
 from bioneuro.training.readout import fit_readout, readout_probabilities
 
@@ -29,7 +29,7 @@ class SoftmaxRegression(ClassifierMixin, Shell):
     def fit(self, X, y):
         """Learn from X (n, n_features) and labels y (n,); returns self."""
         X, y = validate_data(self, X, y, dtype=FLOATS, order="C")
-        self.classes_, numbers = np.unique(y, return_inverse=True)
+        self.classes_, numbers = as_classes(y)
         self.topology_ = Topology.mlp(X.shape[1], len(self.classes_))
         self.alive_ = np.ones(self.topology_.n_units, dtype=bool)
         readout = fit_readout(X, numbers, len(self.classes_), l2=self.l2)

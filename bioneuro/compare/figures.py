@@ -98,7 +98,7 @@ def draw_all(report: Report) -> dict[str, Figure]:
     if select(report.rows, task="classify", metric="accuracy"):
         drawn["classify-accuracy"] = _accuracies(report, looks)
     for name, curves in CURVES.items():
-        if rows := select(report.rows, **curves.wanted):
+        if rows := [row for row in select(report.rows, **curves.wanted) if row.value == row.value]:  # no NaN
             drawn[name] = _curves(rows, curves, looks)
     if pictures := _examples(report):
         drawn["complete-examples"] = _gallery(report, pictures)
@@ -126,16 +126,10 @@ def _new_axes(size=SIZE) -> Axes:
 @styled
 def _curves(rows: list[Row], curves: Curves, looks: Mapping[str, Look]) -> Figure:
     ax = _new_axes()
-    models = unique(rows, "model")
-    for name in models:
+    for name in unique(rows, "model"):
         own = select(rows, model=name)
-        levels = sorted(unique(own, "level"))
-        summaries = [summarise(select(own, level=level)) for level in levels]
-        points = [(level, summary) for level, summary in zip(levels, summaries, strict=True) if summary is not None]
-        if not points:
-            continue
-        x = [level for level, _ in points]
-        mean, low, high = np.transpose([(s.mean, s.low, s.high) for _, s in points])
+        x = sorted(unique(own, "level"))
+        mean, low, high, _ = np.transpose([summarise(select(own, level=level)) for level in x])
         look = looks[name]
         ax.plot(x, mean, color=look.color, marker=look.marker, linestyle=look.linestyle, label=name)
         ax.fill_between(x, low, high, color=look.color, alpha=0.15, linewidth=0)
@@ -151,14 +145,14 @@ def _curves(rows: list[Row], curves: Curves, looks: Mapping[str, Look]) -> Figur
 def _accuracies(report: Report, looks: Mapping[str, Look]) -> Figure:
     rows = select(report.rows, task="classify", metric="accuracy")
     names = [name for name in reversed(report.study.models) if select(rows, model=name)]
-    ax = _new_axes((7.5, 0.9 + 0.34 * len(names)))
+    ax = _new_axes((6.2, 0.9 + 0.3 * len(names)))
     for height, name in enumerate(names):
         summary, look = summarise(select(rows, model=name)), looks[name]
         ax.plot([summary.low, summary.high], [height, height], color=look.color, linewidth=5, alpha=0.25)
         ax.plot(summary.mean, height, color=look.color, marker=look.marker, markersize=7, linestyle="none")
         ax.annotate(f"{summary.mean:.1%}", (summary.high, height), (8, 0), textcoords="offset points", va="center")
     ax.set_yticks(range(len(names)), names)
-    ax.set(title="Accuracy on unseen rows: mean and range over seeds (grey: controls)", xlabel="accuracy")
+    ax.set(title="Accuracy on unseen rows (grey: controls)", xlabel="accuracy")
     ax.margins(x=0.12, y=0.08)
     ax.grid(axis="x", color="#e6e9ec")
     ax.set_axisbelow(True)

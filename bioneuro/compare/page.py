@@ -25,7 +25,7 @@ h2 { font-size: 1.25rem; margin: 2.6rem 0 .4rem; padding-top: .8rem; border-top:
 p { max-width: 46rem; } .soft { color: var(--soft); }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 table { border-collapse: collapse; font-size: .9rem; min-width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: .4rem .7rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: bottom; }
+th, td { padding: .4rem .7rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: middle; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: #fff; }
 td:first-child { min-width: 9rem; } thead th { font-weight: 600; border-bottom: 2px solid var(--ink); }
 tr.control td { color: var(--soft); background: var(--tint); } td.best { font-weight: 700; color: var(--accent); }

@@ -57,11 +57,7 @@ class Study:
             raise InvalidInput(f"a study needs a Dataset with class labels, got {data!r}; see Dataset.from_arrays")
         if len(data.classes) < 2:
             raise InvalidInput(f"a study needs two classes or more, {data!r} has one")
-        given = [models] if isinstance(models, str) else list(installed()) if models is None else models
-        named = given if isinstance(given, Mapping) else dict(zip(given, given, strict=True))
-        if not named:
-            raise InvalidInput("a study needs at least one model; name one or give {name: estimator}")
-        self.models: dict[str, Model] = {name: as_model(model) for name, model in named.items()}
+        self.models: dict[str, Model] = _models(models)
         self.tasks = tuple(TASKS) if tasks is None else tuple(choose("task", task, TASKS) for task in _listed(tasks))
         self.seeds = check_number("seeds", seeds, low=1, integer=True)
         self.quick = bool(quick)
@@ -211,6 +207,15 @@ class Study:
             "versions": {"python": platform.python_version(), **{name: version(name) for name in packages}},
             "machine": {"system": platform.system(), "processor": platform.machine(), "cores": os.cpu_count()},
         }
+
+
+def _models(given: Mapping[str, object] | Iterable[str] | None) -> dict[str, Model]:
+    """Models by name; the installed ones with the classifiers first."""
+    names = installed() if given is None else [given] if isinstance(given, str) else given
+    models = {name: as_model(names[name] if isinstance(given, Mapping) else name) for name in names}
+    if not models:
+        raise InvalidInput("a study needs at least one model; name one or give {name: estimator}")
+    return dict(sorted(models.items(), key=lambda item: item[1].classifier is None)) if given is None else models
 
 
 def _listed(names: str | Sequence[str]) -> Sequence[str]:

@@ -6,11 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from bioneuro.errors import InvalidInput
-from bioneuro.shell import FLOATS
+from bioneuro.shell import FLOATS, as_classes
 from bioneuro.topology import Topology
 from feedforward.estimators.base import BackpropShell
 from feedforward.network import Backprop, Network
@@ -138,10 +136,7 @@ class NetworkClassifier(ClassifierMixin, _Network):
     def fit(self, X, y):
         """Learn from X (n, n_features) and labels y (n,); returns self."""
         X, y = validate_data(self, X, y, dtype=FLOATS, order="C")
-        check_classification_targets(y)
-        self.classes_, numbers = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise InvalidInput(f"y holds one class only, {self.classes_.tolist()[0]!r}; a classifier needs two or more classes")
+        self.classes_, numbers = as_classes(y)
         if self._one_output():
             targets = numbers[:, None].astype(X.dtype)
         else:

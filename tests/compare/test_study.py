@@ -1,0 +1,218 @@
+import csv
+import json
+import math
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+import bioneuro
+from bioneuro import Dataset, Study, Topology, load_digits
+from bioneuro.compare import trial as trial_module
+from bioneuro.compare.trial import choose_settings
+from bioneuro.errors import InvalidInput, UnknownName
+from bioneuro.models import Model, as_model, installed
+from energy import HopfieldMemory
+from feedforward import Autoencoder, NetworkClassifier
+
+DATA = load_digits().subsample(300)
+NET = Topology.mlp(64, 20, 10)
+
+
+class Majority(ClassifierMixin, BaseEstimator):
+    """The most frequent label, whatever the picture."""
+
+    def fit(self, X, y):
+        self.classes_, counts = np.unique(y, return_counts=True)
+        self.most_ = self.classes_[counts.argmax()]
+        return self
+
+    def predict(self, X):
+        return np.full(len(X), self.most_)
+
+
+class Broken(Majority):
+    """Fails when it learns."""
+
+    def fit(self, X, y):
+        raise RuntimeError("out of ideas")
+
+
+def network(**settings):
+    return NetworkClassifier(topology=NET, epochs=10, **settings)
+
+
+def study(models, tasks=("classify",), **options):
+    return Study(models, DATA, tasks, **{"seeds": 1, "controls": False} | options)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("study") / "report"
+    models = {"net": network(), "memory": HopfieldMemory(rule="pseudo-inverse"), "majority": Majority()}
+    report = Study(models, DATA, seeds=2, topology=NET).run(folder, n_jobs=1, progress=False)
+    return folder, report
+
+
+def test_a_report_is_a_page_numbers_figures_models_and_a_manifest(finished):
+    folder, report = finished
+    page = (folder / "report.html").read_text(encoding="utf-8")
+    assert page.startswith("<!doctype html>")
+    assert "<script" not in page
+    assert "http://" not in page.replace("http://www.w3.org", "")  # nothing is fetched
+    for name in ("net", "memory", "majority", "softmax on pixels", "nearest neighbour"):
+        assert name in page
+    with open(folder / "results.csv", newline="", encoding="utf-8") as file:
+        assert len(list(csv.DictReader(file))) == len(report.rows)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["data"]["sha256"] == DATA.sha256
+    assert manifest["topology"]["digest"] == NET.digest
+    assert manifest["seeds"] == [0, 1]
+    figures = {path.name for path in (folder / "figures").iterdir()}
+    assert {"lesion-units.png", "lesion-units.svg", "complete-examples.png", "classify-accuracy.svg"} <= figures
+    kept = bioneuro.load(folder / "models" / "net-classifier-seed0.npz")
+    assert kept.score(DATA.X, DATA.y) > 0.5
+
+
+def test_every_cell_of_the_plan_has_a_row_or_a_reason(finished):
+    _, report = finished
+    for task in report.study.tasks:
+        for model in report.study.models:
+            rows = [row for row in report.rows if row.task == task and row.model == model]
+            assert rows, f"{model} says nothing about {task}"
+            assert all(
+                not math.isnan(row.value) or row.note
+                for row in rows
+                if row.metric not in ("units", "weights", "additions")
+            )
+
+
+def test_the_table_tells_why_a_cell_is_empty(finished):
+    table = finished[1].table()
+    assert "memory: as a classifier: has no `predict`" in table
+    assert "majority: has no units to lose" in table
+    assert "net: as a memory: has no `recall`" in table
+
+
+def test_what_is_finished_is_not_run_again(finished, monkeypatch):
+    folder, report = finished
+    monkeypatch.setattr(trial_module, "run_trial", None)
+    monkeypatch.setattr("bioneuro.compare.study.run_trial", None)
+    models = {"net": network(), "memory": HopfieldMemory(rule="pseudo-inverse"), "majority": Majority()}
+    again = Study(models, DATA, seeds=2, topology=NET).run(folder, n_jobs=1, progress=False)
+    assert [row._replace(value=str(row.value)) for row in again.rows] == [
+        row._replace(value=str(row.value)) for row in report.rows
+    ]
+
+
+def test_an_interrupted_study_goes_on_where_it_stopped(tmp_path, monkeypatch):
+    from bioneuro.compare import study as study_module
+
+    real, done = study_module.run_trial, []
+
+    def interrupted(trial, *rest):
+        if len(done) == 1:
+            raise KeyboardInterrupt
+        done.append(trial)
+        return real(trial, *rest)
+
+    models = {"net": network(), "majority": Majority()}
+    monkeypatch.setattr(study_module, "run_trial", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        study(models).run(tmp_path / "report", n_jobs=1, progress=False)
+    later = []
+    monkeypatch.setattr(study_module, "run_trial", lambda trial, *rest: later.append(trial) or real(trial, *rest))
+    report = study(models).run(tmp_path / "report", n_jobs=1, progress=False)
+    assert [trial.name for trial in done + later] == ["net", "majority"]
+    assert {row.model for row in report.rows} == {"net", "majority"}
+
+
+def test_other_settings_are_run_anew(tmp_path):
+    first = study({"net": network()}).run(tmp_path / "r", n_jobs=1, progress=False)
+    other = NetworkClassifier(topology=NET, epochs=1)
+    second = study({"net": other}).run(tmp_path / "r", n_jobs=1, progress=False)
+    assert first.rows[0].value != second.rows[0].value
+
+
+def test_a_failing_trial_is_a_row_with_its_reason_and_is_tried_again(tmp_path):
+    report = study({"broken": Broken(), "majority": Majority()}).run(tmp_path / "r", n_jobs=1, progress=False)
+    [row] = [row for row in report.rows if row.model == "broken"]
+    assert row.condition == "failed"
+    assert row.note == "RuntimeError: out of ideas"
+    assert "out of ideas" in report.table()
+    assert not list((tmp_path / "r" / "trials").glob("broken*"))
+
+
+def test_the_same_rows_come_from_one_process_and_from_two():
+    models = {"net": network(), "coder": Autoencoder((20,), epochs=20)}
+    tasks = ["classify", "lesion", "complete"]
+    timeless = [
+        [row for row in study(models, tasks).run(n_jobs=jobs, progress=False).rows if row.metric != "seconds"]
+        for jobs in (1, 2)
+    ]
+    assert timeless[0] == timeless[1]
+
+
+def test_settings_are_chosen_without_the_test_rows():
+    train, _ = DATA.split(0.25, random_state=0)
+    model = Model("", classifier=lambda net: network(), candidates=({"epochs": 0}, {"epochs": 15}, {"epochs": 1}))
+    assert choose_settings(model, NET, train, 0) == {"epochs": 15}
+
+
+def test_lesions_spare_what_they_should_and_curves_start_at_the_intact_model():
+    report = study({"net": network()}, ["classify", "lesion"]).run(n_jobs=1, progress=False)
+    accuracy = {(row.condition, row.level): row.value for row in report.rows if row.metric == "accuracy"}
+    assert accuracy["dead units", 0.0] == accuracy["dead synapses", 0.0] == accuracy["clean", 0.0]
+    assert accuracy["dead units", 0.7] < accuracy["clean", 0.0]
+
+
+def test_installed_models_are_found_by_name():
+    assert {"backprop", "backprop-dropout", "rbm", "hopfield", "autoencoder"} <= set(installed())
+    assert as_model("hopfield").memory is not None
+    assert as_model("hopfield").why_not("classifier") == "stores patterns without labels"
+    with pytest.raises(UnknownName, match="unknown model 'hopfeld'; did you mean 'hopfield'"):
+        as_model("hopfeld")
+
+
+def test_quick_takes_fewer_rows_and_no_choice():
+    quick = Study(["backprop"], load_digits(), quick=True)
+    assert all(len(model.candidates) == 1 for model in quick.models.values())
+
+
+def test_controls_that_no_task_asks_for_stay_away():
+    assert "as given" not in Study(["backprop"], DATA, ["classify"]).models
+    assert "as given" in Study(["hopfield"], DATA, ["complete"]).models
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ((["backprop"], DATA, ["clasify"]), UnknownName, "did you mean 'classify'"),
+        ((["backprop"], DATA.X, None), InvalidInput, "needs a Dataset with class labels"),
+        (({}, DATA, None), InvalidInput, "at least one model"),
+        (({"x": object()}, DATA, None), InvalidInput, "an estimator with `fit` and `predict` or `recall`"),
+        (
+            (["backprop"], Dataset.from_arrays(DATA.X, np.zeros(len(DATA.X), int)), None),
+            InvalidInput,
+            "two classes or more",
+        ),
+    ],
+)
+def test_a_study_that_makes_no_sense_is_refused(arguments, error, message):
+    with pytest.raises(error, match=message):
+        Study(*arguments)
+
+
+def test_a_folder_that_is_not_ours_is_refused(tmp_path):
+    (tmp_path / "thesis.txt").write_text("the only copy")
+    with pytest.raises(InvalidInput, match="not empty and not a report of ours"):
+        study({"majority": Majority()}).run(tmp_path, n_jobs=1, progress=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
+
+
+def test_a_damaged_trial_file_is_run_again(tmp_path):
+    study({"majority": Majority()}).run(tmp_path / "r", n_jobs=1, progress=False)
+    [path] = (tmp_path / "r" / "trials").iterdir()
+    path.write_text(path.read_text()[:50])
+    report = study({"majority": Majority()}).run(tmp_path / "r", n_jobs=1, progress=False)
+    assert any(row.metric == "accuracy" for row in report.rows)

@@ -1,0 +1,54 @@
+"""What the README and the examples promise, run."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SNIPPETS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+
+def run(code_or_path: list[str], folder: Path) -> str:
+    command = [sys.executable, "-W", "error", *code_or_path]
+    result = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def test_the_memory_takes_eight_lines_and_recalls(tmp_path):
+    code = SNIPPETS[0]
+    assert len(code.strip().splitlines()) == 8
+    whole, hurt = map(float, run(["-c", code], tmp_path).split())
+    assert whole > 0.9
+    assert 0.5 < hurt <= whole
+
+
+def test_the_comparison_runs_as_printed(tmp_path):
+    shown = run(["-c", SNIPPETS[1]], tmp_path)
+    assert "boltzmann" in shown
+    assert (tmp_path / "report-of-three" / "report.html").exists()
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_an_example_is_short_and_ends_in_a_figure(path, tmp_path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) < 60
+    run([str(path)], tmp_path)
+    figures = [*tmp_path.glob("*.png"), *tmp_path.glob("*/figures/*.png")]
+    assert figures
+    assert all(figure.stat().st_size > 10_000 for figure in figures)
+
+
+def test_links_of_the_readme_lead_somewhere():
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / target).exists(), target
+
+
+def test_the_test_command_is_the_one_that_continuous_integration_runs():
+    runner = (ROOT / ".ci" / "run").read_text(encoding="utf-8")
+    assert "README.md" in runner
+    assert re.search(r"^python3 -m venv .* -m pytest.*$", README, flags=re.MULTILINE)
