@@ -18,8 +18,8 @@ from bioneuro.errors import check_number
 from bioneuro.optim.transform import weights_of
 from bioneuro.parameters import Parameters
 from bioneuro.training.batches import Batch
-from energy.rbm import Machine, boltzmann_projection, fast, hidden_fields, unit_means, visible_fields
-from energy.sampling import Draws, gibbs
+from energy.rbm import Machine, fast, hidden_fields, unit_means, visible_fields
+from energy.sampling import Chains, Draws, first_states, gibbs
 
 
 class ContrastiveDivergence:
@@ -61,44 +61,39 @@ class ContrastiveDivergence:
 
     def __call__(self, params: Parameters, batch: Batch, key: Key, step: int, out: Parameters) -> float:
         machine = Machine.of(params)
-        visible, first, stream = batch.X, step * (self.k + 1), key.child("data")
-        draws = Draws.of(stream, len(visible))
-        means, hidden = draws.sample(hidden_fields(machine, visible, fast), machine.hidden_alive, 2 * first)
+        visible, first = batch.X, step * (self.k + 1)
+        stream = key.child("data")
+        data = Draws.of(stream, len(visible))
+        means, hidden = data.sample(hidden_fields(machine, visible, fast), machine.hidden_alive, 2 * first)
         fields = visible_fields(machine, hidden, fast)
-        back, ends = draws.sample(fields, machine.visible_alive, 2 * first + 1)
-        reached = back
-        if self.persistent or self.k > 1:
-            start, sweeps = (
-                (self._chains(machine, len(visible), key), self.k) if self.persistent else (ends, self.k - 1)
-            )
-            stream = key.child("chains") if self.persistent else stream
-            chains = gibbs(machine, start, stream, sweeps=sweeps, first=first + 1, affine=fast)
-            ends, reached = chains.visible, chains.visible_means
+        back, states = data.sample(fields, machine.visible_alive, 2 * first + 1)
+        chains = Chains(states, back, hidden, first + 1)
         if self.persistent:
-            self.state = ends
-        dreams = reached if self.graded else ends
+            chains = self._advance(machine, len(visible), key.child("chains"), first)
+        elif self.k > 1:
+            chains = gibbs(machine, states, stream, sweeps=self.k - 1, first=first + 1, affine=fast)
+        dreams = chains.visible_means if self.graded else chains.visible
         dreamt = unit_means(hidden_fields(machine, dreams, fast), machine.hidden_alive)
-        add_gradient(params, out, (visible, means), (dreams, dreamt))
+        add_gradient(Machine.of(out), (visible, means), (dreams, dreamt))
         penalise(params, out, self.l2)
         return float(np.square(visible - back).sum()) / len(visible)
 
-    def _chains(self, machine: Machine, n_rows: int, key: Key) -> np.ndarray:
-        """Where the chains stand; at first, each visible unit at the odds of its bias alone."""
+    def _advance(self, machine: Machine, n_rows: int, key: Key, first: int) -> Chains:
+        """Let the persistent chains go on for k sweeps."""
         if self.state is None:
-            n = self.n_chains or n_rows
-            fields = np.repeat(machine.visible_bias[None], n, axis=0)
-            _, self.state = Draws.of(key.child("first chains"), n).sample(fields, machine.visible_alive, 0)
-        return self.state
+            self.state = first_states(machine, self.n_chains or n_rows, key.child("start"))
+        chains = gibbs(machine, self.state, key, sweeps=self.k, first=first, affine=fast)
+        self.state = chains.visible
+        return chains
 
 
-def add_gradient(params: Parameters, out: Parameters, data: tuple, model: tuple, share: float = 1.0) -> None:
-    """Add share x (<v h>_model - <v h>_data), and the same of v and of h, to `out`; data, model: (v, h), rows each."""
-    projection = boltzmann_projection(params.topology)
+def add_gradient(into: Machine, data: tuple, model: tuple, share: float = 1.0) -> None:
+    """Add share x (<v h>_model - <v h>_data), and the same of v and of h, to `into`; data, model: (v, h), rows each."""
     for (visible, hidden), sign in ((data, -share), (model, share)):
-        weight = params.dtype.type(sign / len(visible))
-        out[projection.name] += (visible.T @ hidden) * weight
-        out[f"{projection.pre}.bias"] += visible.sum(axis=0) * weight
-        out[f"{projection.post}.bias"] += hidden.sum(axis=0) * weight
+        weight = visible.dtype.type(sign / len(visible))
+        into.weights[...] += (visible.T @ hidden) * weight
+        into.visible_bias[...] += visible.sum(axis=0) * weight
+        into.hidden_bias[...] += hidden.sum(axis=0) * weight
 
 
 def penalise(params: Parameters, out: Parameters, l2: float) -> None:

@@ -33,7 +33,7 @@ from energy.sampling import Draws
 
 
 class Labels(NamedTuple):
-    """The class units: weights U^T (n_classes, n_hidden) and bias d (n_classes,)."""
+    """The class units, as views into `Parameters`: weights U^T (n_classes, n_hidden) and bias d (n_classes,)."""
 
     weights: np.ndarray
     bias: np.ndarray
@@ -41,7 +41,18 @@ class Labels(NamedTuple):
     @classmethod
     def of(cls, parameters: Parameters) -> Labels:
         projection = label_projection(parameters.topology)
-        return cls(np.ascontiguousarray(parameters[projection.name].T), parameters[f"{projection.post}.bias"])
+        return cls(parameters[projection.name].T, parameters[f"{projection.post}.bias"])
+
+
+class Joint(NamedTuple):
+    """A machine and its class units."""
+
+    machine: Machine
+    labels: Labels
+
+    @classmethod
+    def of(cls, parameters: Parameters) -> Joint:
+        return cls(Machine.of(parameters), Labels.of(parameters))
 
 
 def joint_topology(n_visible: int, n_hidden: int, n_classes: int) -> Topology:
@@ -78,8 +89,13 @@ def label_projection(topology: Topology) -> Dense:
 
 def class_scores(machine: Machine, labels: Labels, visible: np.ndarray, affine: Affine = rowwise) -> np.ndarray:
     """s_y of each row, (n, n_classes): minus the free energy of (v, y), up to a term that all classes share."""
-    scores = np.empty((len(visible), len(labels.bias)), visible.dtype)
-    kernels.class_scores(hidden_fields(machine, visible, affine), machine.hidden_alive, *labels, scores)
+    return class_scores_from(machine, labels, hidden_fields(machine, visible, affine))
+
+
+def class_scores_from(machine: Machine, labels: Labels, fields: np.ndarray) -> np.ndarray:
+    """s_y of each row whose `hidden_fields` are known, (n, n_classes)."""
+    scores = np.empty((len(fields), len(labels.bias)), fields.dtype)
+    kernels.class_scores(fields, machine.hidden_alive, np.ascontiguousarray(labels.weights), labels.bias, scores)
     return scores
 
 
@@ -110,57 +126,54 @@ class HybridGradient:
         self.l2 = check_number("l2", l2, low=0)
 
     def __call__(self, params: Parameters, batch: Batch, key: Key, step: int, out: Parameters) -> float:
-        machine, labels = Machine.of(params), Labels.of(params)
-        fields = hidden_fields(machine, batch.X, fast)
-        loss = self._discriminate(params, machine, labels, batch, fields, out)
+        joint, into = Joint.of(params), Joint.of(out)
+        fields = hidden_fields(joint.machine, batch.X, fast)
+        loss = discriminate(joint, fields, batch, into)
         if self.generative:
-            self._generate(params, machine, labels, batch, fields, key, step, out)
+            self._generate(joint, fields, batch, key, step, into)
         penalise(params, out, self.l2)
         squares = sum(float(np.dot(params.theta[where], params.theta[where])) for where in weights_of(params))
         return loss + self.l2 * squares
 
-    def _discriminate(self, params, machine, labels, batch, fields, out) -> float:
-        """Add the gradient of the mean -log P(y | v); return its value."""
-        rows = np.arange(len(batch.X))
-        scores = np.empty((len(rows), len(labels.bias)), fields.dtype)
-        kernels.class_scores(fields, machine.hidden_alive, *labels, scores)
-        norms = np.empty(len(rows), fields.dtype)
-        log_sum_exp_rows(scores, norms)
-        loss = float((norms - scores[rows, batch.y]).mean(dtype=np.float64))
-        delta = np.exp(scores - norms[:, None])
-        delta[rows, batch.y] -= 1
-        delta /= fields.dtype.type(len(rows))
-        field_gradient, label_gradient = np.zeros_like(fields), np.zeros_like(labels.weights)
-        kernels.class_score_gradients(
-            fields, machine.hidden_alive, labels.weights, delta, field_gradient, label_gradient
-        )
-        first, last = boltzmann_projection(params.topology), label_projection(params.topology)
-        out[first.name] += batch.X.T @ field_gradient
-        out[f"{first.post}.bias"] += field_gradient.sum(axis=0)
-        out[last.name] += label_gradient.T
-        out[f"{last.post}.bias"] += delta.sum(axis=0)
-        return loss
-
-    def _generate(self, params, machine, labels, batch, fields, key, step, out) -> None:
-        """Add g times the contrastive divergence of the joint machine of visible and class units."""
-        draws, half = Draws.of(key.child("joint"), len(batch.X)), 2 * step * self.k
-        one_hot = np.zeros((len(batch.X), len(labels.bias)), fields.dtype)
-        one_hot[np.arange(len(batch.X)), batch.y] = 1
-        visible, classes, fields = batch.X, one_hot, fields + labels.weights[batch.y]
-        data_means = unit_means(fields, machine.hidden_alive)
-        for sweep in range(self.k):
-            _, hidden = draws.sample(fields, machine.hidden_alive, half + 2 * sweep)
-            drawn = draws.sample(visible_fields(machine, hidden, fast), machine.visible_alive, half + 2 * sweep + 1)
-            visible = drawn[0 if self.graded and sweep == self.k - 1 else 1]
-            classes = _draw_classes(
-                hidden @ labels.weights.T + labels.bias, key.child("classes"), step * self.k + sweep
-            )
-            fields = hidden_fields(machine, visible, fast) + classes @ labels.weights
+    def _generate(self, joint: Joint, fields: np.ndarray, batch: Batch, key: Key, step: int, into: Joint) -> None:
+        """Add g times the contrastive divergence of visible and class units together."""
+        (machine, labels), first = joint, step * self.k
+        draws, drawn_classes = Draws.of(key.child("joint"), len(batch.X)), key.child("classes")
+        given = np.eye(len(labels.bias), dtype=fields.dtype)[batch.y]
+        fields = fields + given @ labels.weights
         means = unit_means(fields, machine.hidden_alive)
-        add_gradient(params, out, (batch.X, data_means), (visible, means), self.generative)
-        last, weight = label_projection(params.topology), params.dtype.type(self.generative / len(batch.X))
-        out[last.name] += (means.T @ classes - data_means.T @ one_hot) * weight
-        out[f"{last.post}.bias"] += (classes - one_hot).sum(axis=0) * weight
+        for sweep in range(first, first + self.k):
+            _, hidden = draws.sample(fields, machine.hidden_alive, 2 * sweep)
+            back, visible = draws.sample(visible_fields(machine, hidden, fast), machine.visible_alive, 2 * sweep + 1)
+            classes = _draw_classes(hidden @ labels.weights.T + labels.bias, drawn_classes, sweep)
+            fields = hidden_fields(machine, visible, fast) + classes @ labels.weights
+        if self.graded:
+            visible, fields = back, hidden_fields(machine, back, fast) + classes @ labels.weights
+        dreamt = unit_means(fields, machine.hidden_alive)
+        add_gradient(into.machine, (batch.X, means), (visible, dreamt), self.generative)
+        weight = fields.dtype.type(self.generative / len(fields))
+        into.labels.weights[...] += (classes.T @ dreamt - given.T @ means) * weight
+        into.labels.bias[...] += (classes - given).sum(axis=0) * weight
+
+
+def discriminate(joint: Joint, fields: np.ndarray, batch: Batch, into: Joint) -> float:
+    """Add the gradient of the mean -log P(y | v) to `into`; return its value. `fields`: those of `batch.X`."""
+    (machine, labels), rows = joint, np.arange(len(fields))
+    scores = class_scores_from(machine, labels, fields)
+    norms = np.empty(len(fields), fields.dtype)
+    log_sum_exp_rows(scores, norms)
+    loss = (norms - scores[rows, batch.y]).mean(dtype=np.float64)
+    delta = np.exp(scores - norms[:, None])
+    delta[rows, batch.y] -= 1
+    delta /= fields.dtype.type(len(fields))
+    pull = np.ascontiguousarray(labels.weights)
+    back, label_gradient = np.zeros_like(fields), np.zeros_like(pull)
+    kernels.class_score_gradients(fields, machine.hidden_alive, pull, delta, back, label_gradient)
+    into.machine.weights[...] += batch.X.T @ back
+    into.machine.hidden_bias[...] += back.sum(axis=0)
+    into.labels.weights[...] += label_gradient
+    into.labels.bias[...] += delta.sum(axis=0)
+    return float(loss)
 
 
 def _draw_classes(scores: np.ndarray, key: Key, step: int) -> np.ndarray:

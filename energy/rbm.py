@@ -24,6 +24,9 @@ from bioneuro.parameters import Parameters
 from bioneuro.topology import Dense, Projection, Topology
 from energy.kernels import rbm as kernels
 
+VISIBLE_UNITS = ("bernoulli", "linear")  # linear: the inputs of a feedforward network, which only pass values on
+HIDDEN_UNITS = ("bernoulli", "sigmoid", "tanh", "relu", "prelu", "linear")  # what a rate network has there
+
 Affine = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 
@@ -42,7 +45,7 @@ def fast(x: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
 class Machine(NamedTuple):
     """The numbers of one machine, as views into `Parameters`, and who lives.
 
-    weights : (n_visible, n_hidden). visible_bias, visible_alive : (n_visible,). hidden_bias, hidden_alive : (n_hidden,).
+    weights : (n_visible, n_hidden); visible_bias, visible_alive : (n_visible,); hidden_bias, hidden_alive : (n_hidden,)
     All of one type; `alive` is 1 for the living and 0 for the dead.
     """
 
@@ -95,7 +98,9 @@ class Machine(NamedTuple):
 def boltzmann_projection(topology: Topology) -> Projection:
     """The projection from the input population to hidden units that a restricted Boltzmann machine can learn.
 
-    Raises `UnsupportedTopology` where there is not exactly one, or where its hidden units have no biases.
+    Both populations are run as Bernoulli units, so that a network made for backprop can be learnt this way too.
+    Raises `UnsupportedTopology` where there is not exactly one such projection, where hidden units have no biases, and
+    for units that mean something else (Gaussian, spiking, spins).
     """
     inputs = [population.name for population in topology.by_role("input")]
     found = [
@@ -114,6 +119,12 @@ def boltzmann_projection(topology: Topology) -> Projection:
             f"{projection.name!r} must be a Dense projection with a free weight of its own for each synapse to be "
             "learnt by a Boltzmann machine"
         )
+    for name, allowed in ((projection.pre, VISIBLE_UNITS), (projection.post, HIDDEN_UNITS)):
+        if topology[name].unit.name not in allowed:
+            raise UnsupportedTopology(
+                f"population {name!r} has {topology[name].unit.name!r} units, which a Bernoulli machine does not run; "
+                f"it takes {', '.join(map(repr, allowed))}: topology.with_units({name}='bernoulli')"
+            )
     if not topology[projection.post].bias:
         raise UnsupportedTopology(f"population {projection.post!r} has bias=False; hidden Bernoulli units need biases")
     return projection

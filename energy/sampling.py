@@ -96,6 +96,12 @@ def gibbs(
     return Chains(visible, means, hidden, first + sweeps)
 
 
+def first_states(machine: Machine, n: int, key: Key) -> np.ndarray:
+    """(n, n_visible) of 0 and 1, where chains may begin: each unit at the odds of its own bias."""
+    fields = np.repeat(machine.visible_bias[None], n, axis=0)
+    return Draws.of(key, n).sample(fields, machine.visible_alive, 0)[1]
+
+
 def check_temperatures(temperature, sweeps: int) -> np.ndarray:
     """(sweeps,) temperatures > 0 from one number or one for each sweep."""
     given = np.asarray(temperature, dtype=np.float64)

@@ -3,107 +3,23 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.base import ClassifierMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import validate_data
 
-from bioneuro import optim
 from bioneuro._jit.keys import Key, seed_from
 from bioneuro._jit.rows import softmax_rows
 from bioneuro.errors import InvalidInput, check_number, choose
 from bioneuro.parameters import Parameters
-from bioneuro.shell import FLOATS, InputRange, Shell, check_known
+from bioneuro.shell import FLOATS, check_known
 from bioneuro.topology import Topology
-from bioneuro.training.batches import check_batch_size, n_batches
-from bioneuro.training.loop import fit as train
 from bioneuro.training.readout import fit_readout, readout_probabilities
 from energy import completion, rbm
 from energy.contrastive import ContrastiveDivergence
 from energy.discriminative import HybridGradient, Labels, class_scores, joint_topology, label_projection
-from energy.rbm import Machine, boltzmann_projection, initial_parameters
-from energy.sampling import Draws, gibbs
-
-SLOW_EPOCHS = 5  # at half of the final momentum or less, while the first large steps settle (Hinton 2012, section 9)
-
-
-class BoltzmannShell(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shell):
-    """Base of the estimators that learn one layer of Bernoulli units; subclasses name the parameters."""
-
-    def _read(self, X: np.ndarray) -> np.ndarray:
-        """Learn the range of X; return its rows in [0, 1], in the type of the parameters."""
-        choose("dtype", str(np.dtype(self.dtype)), ("float32", "float64"))
-        self.input_range_ = InputRange.learn(X, self.input_range)
-        visible = self._inputs(X)
-        self.graded_ = not bool(np.isin(visible, (0, 1)).all())
-        return visible
-
-    def _inputs(self, X: np.ndarray) -> np.ndarray:
-        return self.input_range_.to_unit(X).astype(self.dtype, copy=False)
-
-    def _optimizer(self, n_rows: int) -> optim.Transform:
-        """Momentum .5 for five epochs, then `momentum`; the rate falls in a straight line to 0."""
-        rate = check_number("learning_rate", self.learning_rate, low=0, open_low=True)
-        momentum = check_number("momentum", self.momentum, low=0, high=1, open_high=True)
-        epochs = check_number("epochs", self.epochs, low=0, integer=True)
-        steps = n_batches(n_rows, check_batch_size(self.batch_size, n_rows))
-        beta = optim.piecewise([min(0.5, momentum), momentum], [SLOW_EPOCHS * steps])
-        return optim.momentum(optim.over_training("linear", rate, epochs * steps), beta)
-
-    def _learn(self, own: Topology, gradient, visible: np.ndarray, key: Key, y: np.ndarray | None = None) -> Parameters:
-        """Train `own`, the machine behind the topology; keep its loss curve and return its parameters."""
-        sigma = check_number("sigma", self.sigma, low=0, hint="the spread of the first weights")
-        recording = train(
-            initial_parameters(own, visible, sigma=sigma, key=key),
-            gradient,
-            visible,
-            y,
-            optimizer=self._optimizer(len(visible)),
-            epochs=self.epochs,
-            batch_size=self.batch_size,
-            key=key,
-            strata=y,
-            callbacks=self.callbacks or (),
-            checkpoint=self.checkpoint,
-            progress=self.progress,
-        )
-        self.loss_curve_ = recording["loss"]
-        self.n_iter_ = len(self.loss_curve_)
-        return recording.parameters
-
-    def _keep(self, topology: Topology, learnt: Parameters) -> None:
-        """Put what was learnt in the places that `topology` has for it; what has no place there is an addition."""
-        projection = boltzmann_projection(topology)
-        self.topology_, self.alive_ = topology, np.ones(topology.n_units, dtype=bool)
-        self.parameters_ = Parameters.zeros(topology, learnt.dtype)
-        self.parameters_[projection.name] = learnt["visible->hidden"]
-        self.parameters_[f"{projection.post}.bias"] = learnt["hidden.bias"]
-        self.additions_, self._added_visible_bias = {}, None
-        if f"{projection.pre}.bias" in self.parameters_:
-            self.parameters_[f"{projection.pre}.bias"] = learnt["visible.bias"]
-        else:
-            self._added_visible_bias = learnt["visible.bias"].copy()
-            self.additions_ = {"visible biases": len(self._added_visible_bias)}
-
-    @property
-    def visible_bias_(self) -> np.ndarray:
-        """(n_features,) biases of the visible units, wherever they are kept."""
-        if self._added_visible_bias is not None:
-            return self._added_visible_bias
-        return self.parameters_[f"{boltzmann_projection(self.topology_).pre}.bias"]
-
-    def _machine(self) -> Machine:
-        check_is_fitted(self)
-        return Machine.of(self.parameters_, visible_bias=self._added_visible_bias, alive=self.alive_)
-
-    def transform(self, X) -> np.ndarray:
-        """P(h_j = 1 | v) of each hidden unit, (n, n_hidden); dead units give 0."""
-        machine = self._machine()
-        X = self._check_X(X)
-        return rbm.hidden_means(machine, self._inputs(X)).astype(X.dtype, copy=False)
-
-    @property
-    def _n_features_out(self) -> int:  # what scikit-learn counts feature names by
-        return self.topology_[boltzmann_projection(self.topology_).post].size
+from energy.estimators.boltzmann_shell import BoltzmannShell
+from energy.rbm import Machine, boltzmann_projection
+from energy.sampling import first_states, gibbs
 
 
 class RBM(BoltzmannShell):
@@ -137,7 +53,7 @@ class RBM(BoltzmannShell):
     Attributes
     ----------
     topology_, parameters_, alive_, seed_, n_features_in_ : as in every estimator
-    visible_bias_ : (n_features,); kept beside `parameters_` where the input population has no bias of its own
+    visible_bias_ : (n_features,); held in `added_visible_bias_` where the input population has no bias of its own
     additions_ : {name: number} of what the machine adds to the topology
     loss_curve_ : squared reconstruction error of a row, by epoch; n_iter_ : epochs done
     input_range_ : the range in use; graded_ : whether the data held values between its ends
@@ -272,19 +188,18 @@ class RBM(BoltzmannShell):
         machine = self._machine()
         n = check_number("n", n, low=1, integer=True)
         key = Key.from_seed(self.seed_ if random_state is None else seed_from(random_state)).child("sample")
-        if start is None:
-            fields = np.repeat(machine.visible_bias[None], n, axis=0)
-            _, visible = Draws.of(key.child("start"), n).sample(fields, machine.visible_alive, 0)
-            if known is not None:
-                raise InvalidInput("known clamps units to the values of start; give start as well")
-        else:
-            start = np.broadcast_to(np.asarray(start), (n, self.n_features_in_)) if np.ndim(start) == 1 else start
-            visible = self._inputs(self._check_X(start))
-            if len(visible) != n:
-                raise InvalidInput(f"start must be one row, or one for each of the n={n} chains, got {len(visible)}")
+        if start is None and known is not None:
+            raise InvalidInput("known clamps units to the values of start; give start as well")
+        visible = first_states(machine, n, key.child("start")) if start is None else self._starts(start, n)
         known = None if known is None else check_known(known, visible.shape)
         chains = gibbs(machine, visible, key.child("chains"), sweeps=sweeps, known=known, temperature=temperature)
         return self.input_range_.from_unit(chains.visible_means if means else chains.visible)
+
+    def _starts(self, start, n: int) -> np.ndarray:
+        visible = self._inputs(self._check_X(np.atleast_2d(start)))
+        if len(visible) not in (1, n):
+            raise InvalidInput(f"start must be one row, or one for each of the n={n} chains, got {len(visible)} rows")
+        return np.repeat(visible, n // len(visible), axis=0)
 
 
 def _hybrid_scores(machine: Machine, parameters: Parameters, visible: np.ndarray) -> np.ndarray:
@@ -344,7 +259,7 @@ class RBMClassifier(ClassifierMixin, BoltzmannShell):
         *,
         topology=None,
         method="hybrid",
-        generative=0.01,
+        generative=1.0,
         readout_l2=1e-4,
         k=1,
         learning_rate=0.1,
