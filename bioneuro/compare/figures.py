@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.colors import to_rgb
 
 from bioneuro.compare.results import Row, select, summarise, unique
-from bioneuro.viz import images
+from bioneuro.viz import bands, images
 from bioneuro.viz.style import GREY, LINES, MARKERS, PALETTE, SKY, VERMILLION, styled
 
 if TYPE_CHECKING:
@@ -123,22 +123,26 @@ def _new_axes(size=SIZE) -> Axes:
     return Figure(figsize=size, layout="constrained").add_subplot()
 
 
-@styled
 def _curves(rows: list[Row], curves: Curves, looks: Mapping[str, Look]) -> Figure:
-    ax = _new_axes()
-    for name in unique(rows, "model"):
-        own = select(rows, model=name)
-        x = sorted(unique(own, "level"))
-        mean, low, high, _ = np.transpose([summarise(select(own, level=level)) for level in x])
-        look = looks[name]
-        ax.plot(x, mean, color=look.color, marker=look.marker, linestyle=look.linestyle, label=name)
-        ax.fill_between(x, low, high, color=look.color, alpha=0.15, linewidth=0)
-    ax.set(title=curves.title, xlabel=curves.x, ylabel=curves.y)
+    levels = sorted(unique(rows, "level"))
+    runs = {name: _runs(select(rows, model=name), levels) for name in unique(rows, "model")}
+    ax = bands(
+        runs,
+        levels,
+        title=curves.title,
+        xlabel=curves.x,
+        ylabel=curves.y,
+        looks={name: looks[name]._asdict() for name in runs},
+        ax=_new_axes(),
+    )
     ax.set_ylim(top=1.02)
-    ax.grid(axis="y", color="#e6e9ec")
-    ax.set_axisbelow(True)
-    ax.figure.legend(loc="outside lower center", ncols=2, frameon=False)
     return ax.figure
+
+
+def _runs(rows: list[Row], levels: list[float]) -> np.ndarray:
+    """(seeds, levels) values of one model; NaN where a seed has none."""
+    found = {(row.seed, row.level): row.value for row in rows}
+    return np.array([[found.get((seed, level), np.nan) for level in levels] for seed in unique(rows, "seed")])
 
 
 @styled

@@ -8,7 +8,8 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
-from bioneuro.compare.results import notes, select
+from bioneuro.compare.overview import COSTS, Column
+from bioneuro.compare.results import Summary, notes, select
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -93,7 +94,7 @@ def render(report: Report, figures: Mapping[str, Figure]) -> str:
     )
 
 
-def _overview(report: Report, columns) -> str:
+def _overview(report: Report, columns: Iterable[Column]) -> str:
     best = {column.heading: _best(report, column) for column in columns}
     rows = []
     for name, model in report.study.models.items():
@@ -108,14 +109,14 @@ def _overview(report: Report, columns) -> str:
 EMPTY = "<td>&ndash;</td>"
 
 
-def _best(report: Report, column) -> str | None:
+def _best(report: Report, column: Column) -> str | None:
     """The model, no control, with the greatest mean."""
     means = {n: report.summary(n, column) for n, model in report.study.models.items() if not model.control}
     means = {name: summary.mean for name, summary in means.items() if summary is not None}
     return max(means, key=means.get) if len(means) > 1 else None
 
 
-def _cell(summary, column, best: bool) -> str:
+def _cell(summary: Summary | None, column: Column, best: bool) -> str:
     if summary is None:
         return EMPTY
     write = column.format.format
@@ -150,8 +151,6 @@ def _figure(name: str, figure: Figure) -> str:
 
 
 def _models(report: Report) -> str:
-    from bioneuro.compare.report import COSTS
-
     columns = report.columns(COSTS)
     rows = []
     for name, model in report.study.models.items():

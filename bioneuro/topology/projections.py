@@ -13,7 +13,7 @@ from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number, cho
 from bioneuro.topology.sparse_rules import Rule, as_rule
 
 if TYPE_CHECKING:
-    from bioneuro.topology.topology import Population
+    from bioneuro.topology.population import Population
 
 PROJECTIONS: dict[str, type[Projection]] = {}
 

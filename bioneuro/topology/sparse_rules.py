@@ -15,8 +15,8 @@ from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, check_number, choose
 
 if TYPE_CHECKING:
+    from bioneuro.topology.population import Population
     from bioneuro.topology.projections import Sparse
-    from bioneuro.topology.topology import Population
 
 RULES: dict[str, type[Rule]] = {}
 
@@ -121,11 +121,16 @@ class Edges(Rule):
 
     def __post_init__(self):
         for end in ("pre", "post"):
-            given = np.asarray(getattr(self, end))
+            try:
+                given = np.asarray(getattr(self, end))
+            except ValueError:
+                raise InvalidInput(f"Edges.{end} must be a list of unit indices, got lists of lists") from None
             if given.ndim != 1 or (given.size and given.dtype.kind not in "iu"):
                 raise InvalidInput(
                     f"Edges.{end} must be a list of unit indices, got {given.dtype} of shape {given.shape}"
                 )
+            if given.size and max(-int(given.min()), int(given.max())) >= 2**31:
+                raise InvalidInput(f"Edges.{end} must hold indices below 2**31, got {given.min()} .. {given.max()}")
             indices = given.astype(np.int32)
             indices.flags.writeable = False
             object.__setattr__(self, end, indices)

@@ -238,7 +238,9 @@ class Topology:
             raise InvalidInput(f"not the JSON of a topology of format {FORMAT}; write it with Topology.to_json()")
         try:
             return cls(tuple(described["populations"]), tuple(described["projections"]))
-        except (KeyError, TypeError) as error:
+        except InvalidInput:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
             raise InvalidInput(f"the JSON of a topology lacks or misnames a field: {error}") from None
 
     def _description(self) -> dict:

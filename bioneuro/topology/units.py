@@ -141,7 +141,7 @@ class Gaussian(Unit):
     sigma: float | tuple[float, ...] = 1.0
 
     def check(self) -> None:
-        for value in np.atleast_1d(self.sigma):
+        for value in np.atleast_1d(self.sigma).tolist():
             check_number("Gaussian.sigma", value, low=0, open_low=True)
 
 

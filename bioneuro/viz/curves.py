@@ -31,6 +31,7 @@ def bands(
     title: str = "",
     percent: bool = False,
     markers: bool | None = None,
+    looks: Mapping[str, Mapping[str, object]] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
     """Draw the mean of each curve over its seeds, with a band around it.
@@ -46,6 +47,7 @@ def bands(
     title : what the figure shows.
     percent : write shares in [0, 1] as per cent, on both axes where x is a share too.
     markers : a marker at every point; by default up to 25 points.
+    looks : {name: {"color": ..., "marker": ..., "linestyle": ...}}, for curves that look the same in several figures.
 
     Returns
     -------
@@ -63,11 +65,10 @@ def bands(
         colour, line = PALETTE[place], LINES[(place + lap) % len(LINES)]
         mean = values.mean(axis=0)
         marker = MARKERS[(place + 2 * lap) % len(MARKERS)] if markers else None
-        ax.plot(
-            x, mean, color=colour, linestyle=line, marker=marker, markeredgecolor="white", label=str(name), zorder=3
-        )
+        look = {"color": colour, "linestyle": line, "marker": marker} | dict((looks or {}).get(name, {}))
+        ax.plot(x, mean, **look, markeredgecolor="white", label=str(name), zorder=3)
         if len(values) > 1:
-            ax.fill_between(x, *SPREADS[band](values, mean), color=colour, alpha=0.15, linewidth=0, zorder=2)
+            ax.fill_between(x, *SPREADS[band](values, mean), color=look["color"], alpha=0.15, linewidth=0, zorder=2)
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     ax.grid(axis="y", color="#DDDDDD", linewidth=0.6)
     if percent:
