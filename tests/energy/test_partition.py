@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -65,6 +67,16 @@ def test_single_precision_machines_are_summed_in_double():
     m = machine(5, 4, dtype="float32")
     wide = Machine(*(part.astype(np.float64) for part in m))
     assert partition.log_partition(m) == partition.log_partition(wide)
+
+
+def test_many_states_take_little_memory():
+    m = machine(17, 20)
+    partition.log_partition(m, "visible")  # compiled
+    tracemalloc.start()
+    partition.log_partition(m, "visible")
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**17 * 17  # bytes: an eighth of one float64 for each unit of each state
 
 
 def test_too_many_states_are_refused_before_they_are_counted():

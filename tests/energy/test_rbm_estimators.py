@@ -11,11 +11,12 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import bioneuro
-from bioneuro import Topology, corrupt, load_digits
+from bioneuro import Parameters, Topology, corrupt, load_digits
 from bioneuro.data import known_half
 from bioneuro.errors import InvalidInput, UnknownName, UnsupportedTopology
 from bioneuro.training.readout import fit_readout
 from energy import RBM, RBMClassifier, exact_recall, rbm
+from energy.discriminative import HybridGradient
 from energy.rbm import Machine
 from feedforward.network import Network
 
@@ -84,6 +85,31 @@ def test_persistent_chains_learn_too():
         for epochs in (0, 15)
     ]
     assert scores[1] > scores[0] + 3
+
+
+def test_the_rate_falls_in_a_line_and_momentum_rises_after_five_epochs():
+    parameters = Parameters.zeros(Topology.rbm(2, 1), "float64")
+    optimizer = RBM(learning_rate=0.2, momentum=0.8, epochs=10, batch_size=4)._optimizer(7)  # two steps an epoch
+    state, velocity = optimizer.init(parameters), 0.0
+    for step in range(20):
+        update = np.ones(parameters.theta.size)
+        optimizer.update(update, state, parameters, step)
+        velocity = (0.5 if step < 10 else 0.8) * velocity - 0.2 * (1 - step / 20)
+        np.testing.assert_allclose(update, velocity, rtol=1e-12)
+
+
+def test_a_classifier_sees_its_classes_in_proportion(monkeypatch):
+    counts = []
+
+    class Watched(HybridGradient):
+        def __call__(self, params, batch, *rest):
+            counts.append(np.bincount(batch.y, minlength=10))
+            return super().__call__(params, batch, *rest)
+
+    monkeypatch.setattr("energy.estimators.boltzmann.HybridGradient", Watched)
+    RBMClassifier((5,), epochs=2, batch_size=50, random_state=0).fit(TRAIN.X, TRAIN.y)
+    whole = np.array([count for count in counts if count.sum() == 50])
+    assert np.abs(whole - 50 * np.bincount(TRAIN.y) / len(TRAIN.y)).max() < 2
 
 
 # -- topology ----------------------------------------------------------------------------------------------------------
