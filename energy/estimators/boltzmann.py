@@ -28,7 +28,8 @@ class RBM(BoltzmannShell):
         P(v, h) = exp(a.v + b.h + v W h) / Z,   v_i, h_j in {0, 1}
 
     Trained by contrastive divergence. Each feature is one visible unit; values between the ends of the input range are
-    read as the probability that it is on.
+    read as the probability that it is on. A handful of patterns to be learnt by heart, for `recall`, takes as many
+    steps as a large data set does: epochs=1000, and a batch_size of at least the number of patterns.
 
     Parameters
     ----------
