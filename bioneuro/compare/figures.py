@@ -123,6 +123,7 @@ def _new_axes(size=SIZE) -> Axes:
     return Figure(figsize=size, layout="constrained").add_subplot()
 
 
+@styled
 def _curves(rows: list[Row], curves: Curves, looks: Mapping[str, Look]) -> Figure:
     levels = sorted(unique(rows, "level"))
     runs = {name: _runs(select(rows, model=name), levels) for name in unique(rows, "model")}
@@ -136,6 +137,8 @@ def _curves(rows: list[Row], curves: Curves, looks: Mapping[str, Look]) -> Figur
         ax=_new_axes(),
     )
     ax.set_ylim(top=1.02)
+    ax.get_legend().remove()  # below the axes there is room for all names, on a phone too
+    ax.figure.legend(loc="outside lower center", ncols=3, handlelength=3)
     return ax.figure
 
 
