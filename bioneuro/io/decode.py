@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -88,9 +89,7 @@ class _Decoder:
         return named
 
     def real(self, depth: int, of: Any) -> float:
-        if of not in ("nan", "inf", "-inf"):
-            raise FileFormatError(f"{str(of)[:40]!r} is no number")
-        return float(of)
+        return _rebuild("float", lambda: struct.unpack(">d", bytes.fromhex(of))[0])  # infinite, or a NaN with its bits
 
     def scalar(self, depth: int, of: Any, dtype: Any) -> np.generic:
         dtype = parse_dtype(dtype)
@@ -132,7 +131,7 @@ class _Decoder:
         chosen = self.entries(params, depth)
         model = _rebuild(key, lambda: cls(**chosen))
         for name, value in self.entries(fitted, depth).items():
-            if not is_fitted(name) or not name.isidentifier():
+            if not is_fitted(name) or not name.isidentifier() or callable(getattr(cls, name, None)):
                 raise FileFormatError(f"{name[:40]!r} is no fitted attribute of {key}")
             _rebuild(key, partial(setattr, model, name, value))
         return model

@@ -8,6 +8,7 @@ One of the frozen things (`KINDS`) that occurs twice is stored once and is one a
 from __future__ import annotations
 
 import math
+import struct
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -64,7 +65,7 @@ class _Encoder:
         return value
 
     def real(self, value: float, where: str, depth: int) -> Any:
-        return value if math.isfinite(value) else {"is": "float", "of": repr(value)}
+        return value if math.isfinite(value) else {"is": "float", "of": struct.pack(">d", value).hex()}
 
     def sequence(self, values: list, where: str, depth: int) -> Any:
         kinds = set(map(type, values)) if len(values) > PACKED else set()
@@ -112,12 +113,13 @@ class _Encoder:
         return node
 
     def estimator(self, model: Any, where: str, depth: int) -> dict:
-        key = key_of(type(model), where)
+        key, params = key_of(type(model), where), model.get_params(deep=False)
+        fitted = {name: value for name, value in vars(model).items() if name not in params and is_fitted(name)}
         return {
             "is": "estimator",
             "key": key,
-            "params": self.entries(model.get_params(deep=False), where, depth),
-            "fitted": self.entries({k: v for k, v in vars(model).items() if is_fitted(k)}, where, depth),
+            "params": self.entries(params, where, depth),
+            "fitted": self.entries(fitted, where, depth),
         }
 
     def _put(self, array: np.ndarray) -> int:
@@ -126,7 +128,8 @@ class _Encoder:
 
 
 def is_fitted(attribute: str) -> bool:
-    return attribute.endswith("_") and not attribute.startswith("_")
+    """Whether an attribute is part of what was learnt: named `like_this_`, or `_like_this` where it is private."""
+    return (attribute.endswith("_") or attribute.startswith("_")) and not attribute.startswith("__")
 
 
 def _cannot_store(where: str, what: str) -> InvalidInput:

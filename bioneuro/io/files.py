@@ -27,7 +27,7 @@ def save(path: str | os.PathLike, thing: Any) -> Path:
     thing : a `Topology`, `Parameters`, `Lesion`, `Recording`, `Dataset` or `Unit`; an estimator; a state, which is a
         NamedTuple; or lists, tuples and dicts of those, of arrays, numbers, text, booleans and None. Estimators and
         NamedTuples are written under their key in the entry-point group "bioneuro.storable"; of an estimator its
-        parameters and fitted attributes (names that end in "_") are kept.
+        parameters and fitted attributes (names that end in "_", private ones begin with it) are kept.
 
     Returns
     -------

@@ -36,13 +36,14 @@ class Scaler(TransformerMixin, BaseEstimator):
         self.parameters_ = initialise(self.topology_, random_state=0, dtype="float64")
         self.seed_ = 2**127 + 1
         self.classes_ = np.array(["no", "yes"], dtype=object)
-        self._scratch = open  # not part of what is fitted
+        self._flat = np.float32(0.5)  # private, and yet learnt
+        self.scratch = open  # not part of what is fitted
         if self.inner is not None:
             self.inner_ = Scaler(self.factor).fit(X)
         return self
 
     def transform(self, X):
-        return X @ self.parameters_["input->output"] * self.factor
+        return X @ self.parameters_["input->output"] * self.factor * self._flat
 
 
 class Stranger(BaseEstimator):
@@ -98,7 +99,16 @@ def test_an_estimator_comes_back_with_parameters_and_fitted_attributes(tmp_path)
     assert back.seed_ == 2**127 + 1
     assert back.classes_.tolist() == ["no", "yes"]
     assert back.parameters_.topology is back.topology_
-    assert not hasattr(back, "_scratch")
+    assert back._flat == model._flat
+    assert not hasattr(back, "scratch")
+
+
+def test_a_file_cannot_put_a_number_in_the_place_of_a_method(tmp_path):
+    model = Scaler().fit(np.ones((2, 3)))
+    vars(model)["_repr_html_inner"] = 5
+    vars(model)["__doc__"] = "not this"
+    with pytest.raises(FileFormatError, match="'_repr_html_inner' is no fitted attribute of my scaler"):
+        bioneuro.load(bioneuro.save(tmp_path / "model", model))
 
 
 def test_an_unfitted_estimator_comes_back_unfitted(tmp_path):
