@@ -6,6 +6,7 @@ import math
 import struct
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -91,6 +92,9 @@ class _Decoder:
     def real(self, depth: int, of: Any) -> float:
         return _rebuild("float", lambda: struct.unpack(">d", bytes.fromhex(of))[0])  # infinite, or a NaN with its bits
 
+    def path(self, depth: int, of: Any) -> Path:
+        return _rebuild("path", lambda: Path(of))
+
     def scalar(self, depth: int, of: Any, dtype: Any) -> np.generic:
         dtype = parse_dtype(dtype)
         if not isinstance(of, str) or len(of) != 2 * dtype.itemsize:
@@ -159,6 +163,7 @@ _READERS: dict[str, tuple[tuple[str, ...], Callable]] = {
     "tuple": (("of",), _Decoder.tupled),
     "dict": (("of",), _Decoder.mapping),
     "float": (("of",), _Decoder.real),
+    "path": (("of",), _Decoder.path),
     "scalar": (("of", "dtype"), _Decoder.scalar),
     "objects": (("of", "shape"), _Decoder.objects),
     "again": (("of",), _Decoder.again),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Mapping
+from pathlib import PurePath
 from typing import Any
 
 import numpy as np
@@ -43,6 +44,8 @@ class _Encoder:
         write = _WRITERS.get(type(thing))
         if write is not None:
             return write(self, thing, where, depth + 1)
+        if isinstance(thing, PurePath):
+            return {"is": "path", "of": str(thing)}
         if isinstance(thing, np.generic):
             return self.scalar(thing, where)
         if kind_of(thing) is not None:

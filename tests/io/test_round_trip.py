@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -89,6 +90,7 @@ def assert_same(a, b):
         {},
         [1, [2.5, (None, [True])], ()],
         {"a": {1: "one", None: 2, (1, "b"): [3], 2.5: 4, False: 5}},
+        Path("runs") / "checkpoint.npz",
         np.float32(1 / 3),
         np.float64(math.nan),
         np.int8(-7),
