@@ -20,8 +20,8 @@ def random_features(topology: Topology) -> RBMClassifier:
 
 
 def rbm_memory(n_units: int) -> RBM:
-    """An RBM that learns a handful of patterns by heart."""
-    return RBM(100)
+    """An RBM with as many epochs as it takes to learn a handful of patterns by heart."""
+    return RBM(100, epochs=1000, batch_size=64)
 
 
 def hopfield_memory(n_units: int) -> HopfieldMemory:

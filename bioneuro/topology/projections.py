@@ -29,7 +29,8 @@ class Projection:
     symmetric : used in both directions with the same weights; with pre is post, W = W.T and the diagonal is zero.
     sign : +1 (excitatory) or -1 (inhibitory): Dale's law, kept by `optim.dale()`; 0: free.
     delay : seconds from a spike to its arrival, >= 0.
-    tied_to : name of a projection whose values this one uses too (transposed when it runs the other way).
+    tied_to : name of a projection whose values this one uses too: transposed where the shapes ask for it, and, between
+        populations of equal size, where this projection starts at the end of the other (the decoder of an autoencoder).
     shared : one number for all synapses instead of one each.
     """
 

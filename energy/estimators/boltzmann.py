@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import validate_data
 
 from bioneuro._jit.keys import Key, seed_from
 from bioneuro._jit.rows import softmax_rows
 from bioneuro.errors import InvalidInput, check_number, choose
 from bioneuro.parameters import Parameters
-from bioneuro.shell import FLOATS, check_known
+from bioneuro.shell import FLOATS, as_classes, check_known
 from bioneuro.topology import Topology
 from bioneuro.training.readout import fit_readout, readout_probabilities
 from energy import completion, rbm
@@ -298,14 +297,9 @@ class RBMClassifier(ClassifierMixin, BoltzmannShell):
     def fit(self, X, y):
         """Learn from X (n, n_features) and labels y (n,); returns self."""
         X, y = validate_data(self, X, y, dtype=FLOATS, order="C")
-        check_classification_targets(y)
         choose("method", self.method, METHODS)
-        self.classes_, numbers = np.unique(y, return_inverse=True)
+        self.classes_, numbers = as_classes(y)
         n_classes = len(self.classes_)
-        if n_classes < 2:
-            raise InvalidInput(
-                f"y holds one class only, {self.classes_.tolist()[0]!r}; a classifier needs two or more classes"
-            )
         topology = self._given_topology(X.shape[1], n_classes) or self._build_topology(X.shape[1], n_classes)
         label_projection(topology)
         key = self._start_fit()
