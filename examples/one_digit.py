@@ -19,7 +19,7 @@ boltzmann = energy.RBMClassifier(topology=net, random_state=0).fit(train.X, trai
 hopfield = energy.HopfieldMemory(rule="pseudo-inverse", random_state=0).fit(digits.prototypes())
 
 row = int(np.flatnonzero(test.y == 3)[0])
-digit = bioneuro.corrupt(test.X[row : row + 1], gaussian=0.15, random_state=0)
+digit = bioneuro.corrupt(test.X[row : row + 1], gaussian=0.1, random_state=0)
 pattern = np.where(digit > np.median(digits.X, axis=0), 1.0, -1.0)
 
 figure = Figure(figsize=(11, 5.2), layout="constrained")
@@ -28,8 +28,8 @@ bioneuro.viz.images(digit, (8, 8), title="A handwritten three, with noise", ax=a
 for ax, name, model in ((axes[0, 1], "backprop network", backprop), (axes[0, 2], "Boltzmann machine", boltzmann)):
     ax.bar(range(10), model.predict_proba(digit)[0], color="#0072B2")
     ax.set(title=f"{name} says {model.predict(digit)[0]}", xlabel="digit", ylabel="probability", xticks=range(10))
-steps = {"shown": pattern, "recalled": hopfield.recall(pattern)}
-bioneuro.viz.images(steps, (8, 8), title="Hopfield memory: the nearest attractor", ax=axes[1, 0])
+recall = digits.pictures(np.concatenate([pattern, hopfield.recall(pattern)]))
+bioneuro.viz.images(recall, (8, 8), titles=["shown", "recalled"], title="Hopfield memory", ax=axes[1, 0])
 hidden = {"backprop (ReLU)": backprop.activations(digit)["hidden"][0], "Boltzmann": boltzmann.transform(digit)[0]}
 for ax, (name, values) in zip(axes[1, 1:], hidden.items(), strict=True):
     ax.stem(values, markerfmt=" ", basefmt=" ")
