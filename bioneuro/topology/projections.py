@@ -29,6 +29,7 @@ class Projection:
     symmetric : used in both directions with the same weights; with pre is post, W = W.T and the diagonal is zero.
     sign : +1 (excitatory) or -1 (inhibitory): Dale's law, kept by `optim.dale()`; 0: free.
     delay : seconds from a spike to its arrival, >= 0.
+    tau_synapse : seconds in which the current set off by a spike decays, >= 0; 0: a spike moves the membrane at once.
     tied_to : name of a projection whose values this one uses too: transposed where the shapes ask for it, and, between
         populations of equal size, where this projection starts at the end of the other (the decoder of an autoencoder).
     shared : one number for all synapses instead of one each.
@@ -41,6 +42,7 @@ class Projection:
     symmetric: bool = False
     sign: Literal[-1, 0, 1] = 0
     delay: float = 0.0
+    tau_synapse: float = 0.0
     tied_to: str | None = None
     shared: bool = False
 
@@ -63,6 +65,10 @@ class Projection:
         object.__setattr__(self, "sign", int(self.sign))
         delay = check_number(f"{self.name}: delay", self.delay, low=0, hint="delays are in seconds")
         object.__setattr__(self, "delay", delay)
+        tau = check_number(
+            f"{self.name}: tau_synapse", self.tau_synapse, low=0, high=1, hint="seconds; a synapse's is near 0.005"
+        )
+        object.__setattr__(self, "tau_synapse", tau)
         for switch in ("symmetric", "shared"):
             object.__setattr__(self, switch, bool(getattr(self, switch)))
         if isinstance(self.tied_to, Projection):
@@ -91,11 +97,13 @@ class Projection:
         return self.n_synapses(pre, post) / post.size
 
     def to_json(self) -> dict:
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {
-            "type": type(self).__name__,
-            **{k: v.to_json() if isinstance(v, Rule) else v for k, v in values.items()},
-        }
+        """What it is, as JSON can hold it; fields at their default are left out, so that new ones move no digest."""
+        described = {"type": type(self).__name__}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if value != (f"{self.pre}->{self.post}" if field.name == "name" else field.default):
+                described[field.name] = value.to_json() if isinstance(value, Rule) else value
+        return described
 
 
 @dataclass(frozen=True)

@@ -18,13 +18,13 @@ from bioneuro.errors import InvalidInput
 from bioneuro.topology import LIF, UNITS, Edges, FixedInDegree, FixedOutDegree, FixedProbability, Gaussian, SmallWorld
 
 KNOWN = {  # (digest, structure digest)
-    "mlp": (Topology.mlp(64, 100, 10), "288b743f5b2f564b", "3036d9fc1b0bb28a"),
-    "rbm": (Topology.rbm((8, 8), 100), "6f24f209023e52c7", "7e8ea35584368ebc"),
-    "dbm": (Topology.dbm(64, 100, 50), "793a79b0459e54db", "ab15284097c42490"),
-    "hopfield": (Topology.hopfield(64), "2c3d6f21643d5db9", "b244b6faf5eedc3e"),
-    "boltzmann": (Topology.boltzmann(5, 3), "fd236fc9b058695a", "5583248d4a91b5e4"),
-    "recurrent": (Topology.recurrent(8, 20, 4), "700885b82e1aa791", "5d92e439f7da611d"),
-    "lenet5": (Topology.lenet5(), "d06eb15e1afd7761", "9745ec16592c9605"),
+    "mlp": (Topology.mlp(64, 100, 10), "fd2dd54c79d7ae5e", "5811f1183a55dc86"),
+    "rbm": (Topology.rbm((8, 8), 100), "fa42a50ad7e8072b", "bf752b67d9691888"),
+    "dbm": (Topology.dbm(64, 100, 50), "703ef4c452e26ba5", "81025dbf238393b7"),
+    "hopfield": (Topology.hopfield(64), "427522df8348d96d", "b07d044d77484013"),
+    "boltzmann": (Topology.boltzmann(5, 3), "e651f25018979e9f", "a49c88c6c9920ead"),
+    "recurrent": (Topology.recurrent(8, 20, 4), "5b93962a24f3de5c", "444a65e6331943c0"),
+    "lenet5": (Topology.lenet5(), "d45249cd3f932ce2", "59d92d753e23959f"),
 }
 
 
