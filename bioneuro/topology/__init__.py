@@ -1,5 +1,6 @@
 """The one topology that every engine shares: populations, projections, units, lesions."""
 
+from bioneuro.topology.adjacency import Adjacency
 from bioneuro.topology.lesion import Lesion
 from bioneuro.topology.population import Population
 from bioneuro.topology.projections import Conv2D, Dense, OneToOne, Pool2D, Projection, Sparse
@@ -24,6 +25,7 @@ from bioneuro.topology.units import (
 __all__ = [
     "LIF",
     "UNITS",
+    "Adjacency",
     "Bernoulli",
     "Block",
     "Conv2D",

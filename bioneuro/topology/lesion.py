@@ -101,7 +101,7 @@ def _draw_intact(topology: Topology, projection: Projection, share: float, key: 
     pairs = projection.symmetric and projection.autapse  # both directions of a pair die together
     n_weights = 0 if shape is None else math.prod(shape)
     n_possible = projection.n_synapses(pre, post)
-    if projection.tied_to is not None or (n_weights != n_possible and not pairs):
+    if projection.tied_to is not None or (n_weights != n_possible and not (pairs and shape)):
         raise UnsupportedTopology(
             f"{projection.name!r} shares its weights, so its synapses cannot die one by one; "
             "lesion units, or name other projections: lesion(synapses={'input->hidden': 0.3})"
@@ -109,7 +109,11 @@ def _draw_intact(topology: Topology, projection: Projection, share: float, key: 
     n = n_possible // 2 if pairs else n_possible
     dead = key.generator().permutation(n)[: share_count(share, n)]
     intact = np.ones(shape, dtype=bool)
-    if pairs:
+    if pairs and len(shape) == 1:
+        other = topology.edges(projection.name).reverse()
+        first = np.flatnonzero(np.arange(n_possible) < other)[dead]
+        intact[first] = intact[other[first]] = False
+    elif pairs:
         rows, columns = np.triu_indices(pre.size, 1)
         intact[rows[dead], columns[dead]] = intact[columns[dead], rows[dead]] = False
     else:

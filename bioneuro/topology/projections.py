@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 import numpy as np
 
 from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number, choose
-from bioneuro.topology.sparse_rules import Rule, as_rule
+from bioneuro.topology.sparse_rules import Edges, Rule, SmallWorld, as_rule
 
 if TYPE_CHECKING:
     from bioneuro.topology.population import Population
@@ -159,11 +159,23 @@ class Sparse(Projection):
             object.__setattr__(self, field, kind(getattr(self, field)))
 
     def check(self, pre, post):
-        super().check(pre, post)
+        if self.symmetric and self.autapse:  # may be shared: there is no diagonal to keep at zero
+            if not isinstance(self.rule, Edges | SmallWorld):
+                raise InvalidInput(
+                    f"{self.name}: {type(self.rule).__name__} draws each direction by itself, so it cannot be "
+                    "symmetric; use SmallWorld, or Edges with both directions of each pair"
+                )
+            if self.autapses or self.multapses:
+                raise InvalidInput(f"{self.name}: a symmetric projection has neither autapses nor multapses")
         self.rule.check(self, pre, post)
 
     def n_synapses(self, pre, post):
         return self.rule.count(self, pre, post)
+
+    def nbytes_drawing(self, pre: Population, post: Population) -> dict[str, int]:
+        """Bytes that drawing takes at its peak, by part."""
+        n = self.n_synapses(pre, post)
+        return {"synapses": 4 * n, "synapses while they are sorted": 16 * n, "rows": 16 * (pre.size + post.size + 2)}
 
     def weight_shape(self, pre, post):
         return () if self.shared else (self.n_synapses(pre, post),)

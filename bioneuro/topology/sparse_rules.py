@@ -1,6 +1,7 @@
 """Rules of sparse projections: which of all possible synapses exist, and how many there are.
 
 A unit has `partners` candidates: all units of the other population, without itself unless autapses are allowed.
+The draw of each unit is keyed by (seed, projection name, unit), so it does not depend on what else is drawn.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, check_number, choose
+from bioneuro.topology.adjacency import Adjacency, draw_rows, from_pairs, ring_pairs, sort_rows, transposed
 
 if TYPE_CHECKING:
     from bioneuro.topology.population import Population
@@ -40,6 +42,10 @@ class Rule:
 
     def count(self, projection: Sparse, pre: Population, post: Population) -> int:
         """Number of synapses."""
+        raise NotImplementedError
+
+    def edges(self, projection: Sparse, pre: Population, post: Population) -> Adjacency:
+        """Draw the synapses."""
         raise NotImplementedError
 
     def to_json(self) -> dict:
@@ -74,6 +80,10 @@ class FixedProbability(Rule):
         key = Key.from_seed(projection.seed).child(projection.name).child("out-degrees")
         return key.generator().binomial(partners(projection, post), self.p, size=pre.size)
 
+    def edges(self, projection, pre, post):
+        degrees = self.out_degrees(projection, pre, post)
+        return sort_rows(draw_rows(_key(projection), degrees, partners(projection, post), projection), post.size)
+
 
 @dataclass(frozen=True)
 class _FixedDegree(Rule):
@@ -83,10 +93,10 @@ class _FixedDegree(Rule):
         object.__setattr__(self, "k", check_number(f"{type(self).__name__}.k", self.k, low=0, integer=True))
 
     def _check_partners(self, projection: Sparse, most: int) -> None:
-        if not projection.multapses and self.k > most:
+        if self.k > most and not (projection.multapses and most):
             raise InvalidInput(
                 f"{projection.name}: {type(self).__name__}(k={self.k}) wants more partners than the {most} there are; "
-                "lower k or allow multapses"
+                f"lower k or allow {'multapses' if most else 'autapses'}"
             )
 
 
@@ -100,6 +110,10 @@ class FixedInDegree(_FixedDegree):
     def count(self, projection, pre, post):
         return self.k * post.size
 
+    def edges(self, projection, pre, post):
+        degrees = np.full(post.size, self.k)
+        return transposed(draw_rows(_key(projection), degrees, partners(projection, pre), projection), pre.size)
+
 
 @dataclass(frozen=True)
 class FixedOutDegree(_FixedDegree):
@@ -110,6 +124,10 @@ class FixedOutDegree(_FixedDegree):
 
     def count(self, projection, pre, post):
         return self.k * pre.size
+
+    def edges(self, projection, pre, post):
+        degrees = np.full(pre.size, self.k)
+        return sort_rows(draw_rows(_key(projection), degrees, partners(projection, post), projection), post.size)
 
 
 @dataclass(frozen=True, eq=False)
@@ -155,18 +173,26 @@ class Edges(Rule):
                 )
         if projection.autapse and not projection.autapses and np.any(self.pre == self.post):
             raise InvalidInput(f"{projection.name}: a unit reaches itself; allow autapses or leave the edge out")
-        pairs = self.pre.astype(np.int64) * post.size + self.post
-        if not projection.multapses and np.unique(pairs).size != pairs.size:
+        pairs = np.sort(self.pre.astype(np.int64) * post.size + self.post)
+        if not projection.multapses and np.any(pairs[1:] == pairs[:-1]):
             raise InvalidInput(f"{projection.name}: an edge is given twice; allow multapses or leave one out")
+        both_ways = projection.symmetric and projection.autapse
+        if both_ways and not np.array_equal(pairs, np.sort(self.post.astype(np.int64) * pre.size + self.pre)):
+            raise InvalidInput(f"{projection.name}: a symmetric projection needs each edge in both directions")
 
     def count(self, projection, pre, post):
         return self.pre.size
 
+    def edges(self, projection, pre, post):
+        return from_pairs(self.pre, self.post, pre.size, post.size)
+
 
 @dataclass(frozen=True)
 class SmallWorld(Rule):
-    """A ring where each unit reaches its `k` nearest (k even), each edge rewired with probability `p`.
+    """A ring where each unit is joined with its `k` nearest (k even), each pair rewired with probability `p`.
 
+    A pair is two synapses, one each way. A rewired pair keeps one end and moves the other to a unit drawn uniformly
+    from those not yet joined with it (from all others where multapses are allowed). Never a unit with itself.
     Source: Watts and Strogatz, Nature 393 (1998) 440.
     """
 
@@ -179,6 +205,8 @@ class SmallWorld(Rule):
 
     def check(self, projection, pre, post):
         check_number(f"{projection.name}: k", self.k, low=2, high=max(2, pre.size - 1), integer=True)
+        if pre.size < 3:
+            raise InvalidInput(f"{projection.name}: SmallWorld needs at least 3 units, {pre.name!r} has {pre.size}")
         if self.k % 2:
             raise InvalidInput(f"{projection.name}: SmallWorld needs an even k (half on each side), got {self.k}")
         if not projection.autapse:
@@ -186,6 +214,14 @@ class SmallWorld(Rule):
 
     def count(self, projection, pre, post):
         return self.k * pre.size
+
+    def edges(self, projection, pre, post):
+        ends = ring_pairs(_key(projection), pre.size, self.k, self.p, projection.multapses)
+        return from_pairs(*ends, pre.size, post.size)
+
+
+def _key(projection: Sparse) -> Key:
+    return Key.from_seed(projection.seed).child(projection.name).child("edges")
 
 
 def as_rule(given: Rule | Mapping, projection: str) -> Rule:

@@ -13,11 +13,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bioneuro import memory
 from bioneuro.errors import InvalidInput, UnsupportedTopology, choose
 from bioneuro.topology import builders
+from bioneuro.topology.adjacency import Adjacency
 from bioneuro.topology.lesion import Lesion, draw_lesion
 from bioneuro.topology.population import ROLES, Population, as_population
-from bioneuro.topology.projections import Conv2D, Projection, as_projection
+from bioneuro.topology.projections import Conv2D, Projection, Sparse, as_projection
 from bioneuro.topology.units import Unit
 
 FORMAT = 1  # of the JSON form
@@ -116,6 +118,45 @@ class Topology:
         """Populations of one role, in the order of the topology."""
         return tuple(population for population in self.populations if population.role == choose("role", role, ROLES))
 
+    def edges(self, name: str) -> Adjacency:
+        """The synapses of a sparse projection, in the order of its weights; drawn at the first call and kept.
+
+        The draw depends on (seed, projection name, unit) alone: it is the same on every machine, for any number of
+        threads, and in every topology that holds the projection. Files hold the rule, not the synapses.
+
+        Returns
+        -------
+        Adjacency: `indptr` (n_pre + 1,) int64 and `post` (n_synapses,) int32.
+
+        Raises
+        ------
+        UnsupportedTopology : the projection is not `Sparse`.
+        ResourceError : the synapses would not fit into memory.
+
+        >>> from bioneuro.topology import Edges, Population, Sparse
+        >>> net = Topology([Population("a", 3)], [Sparse("a", "a", Edges([2, 0, 0], [1, 2, 1]))])
+        >>> net.edges("a->a").indptr.tolist(), net.edges("a->a").post.tolist()
+        ([0, 2, 2, 3], [1, 2, 1])
+        """
+        projection = self.projection(name)
+        if not isinstance(projection, Sparse):
+            raise UnsupportedTopology(
+                f"{name!r} is {type(projection).__name__}, which joins units by its shape; only Sparse has drawn edges"
+            )
+        if name not in self._edges:
+            pre, post = self.ends(projection)
+            memory.require(projection.nbytes_drawing(pre, post), f"drawing the synapses of {name!r}")
+            self._edges[name] = projection.rule.edges(projection, pre, post).frozen()
+        return self._edges[name]
+
+    @cached_property
+    def _edges(self) -> dict[str, Adjacency]:
+        return {}
+
+    def __getstate__(self) -> dict:
+        """What a copy in another process needs; it draws its synapses itself."""
+        return {"populations": self.populations, "projections": self.projections}
+
     # -- sizes and places --------------------------------------------------------------------------------------------
 
     @cached_property
@@ -205,7 +246,9 @@ class Topology:
         for key in units:
             choose("population or role", key, [*self._populations, *ROLES])
         chosen = {p.name: units.get(p.name, units.get(p.role, p.unit)) for p in self.populations}
-        return replace(self, populations=[replace(p, unit=chosen[p.name]) for p in self.populations])
+        other = replace(self, populations=[replace(p, unit=chosen[p.name]) for p in self.populations])
+        other.__dict__["_edges"] = self._edges  # the same synapses, drawn once
+        return other
 
     def lesion(
         self, units: float | Mapping[str, float] = 0.0, synapses: float | Mapping[str, float] = 0.0, random_state=0
