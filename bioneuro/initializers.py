@@ -14,7 +14,7 @@ import numpy as np
 from bioneuro._jit.keys import Key, seed_from
 from bioneuro.errors import InvalidInput, check_number, choose
 from bioneuro.parameters import Parameters
-from bioneuro.topology import Projection, Topology
+from bioneuro.topology import Projection, Sparse, Topology
 
 Initializer = Callable[[np.random.Generator, tuple[int, ...], float, float], np.ndarray]
 
@@ -154,7 +154,10 @@ def _draw(
     pre, post = topology.ends(projection)
     synapses = projection.n_synapses(pre, post)
     values = scheme(generator, topology.layout[projection.name].shape, synapses / post.size, synapses / pre.size)
-    if projection.symmetric and projection.autapse:
+    pairs = projection.symmetric and projection.autapse and not projection.shared
+    if pairs and isinstance(projection, Sparse):
+        values = values[np.minimum(np.arange(values.size), topology.edges(projection.name).reverse())]
+    elif pairs:
         upper = np.triu(values, 1)
         values = upper + upper.T
     return projection.sign * np.abs(values) if projection.sign else values

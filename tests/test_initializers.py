@@ -332,3 +332,11 @@ def test_output_bias_refuses_in_words():
         UnknownName, match="unknown output unit with a bias from labels 'softmx'; did you mean 'softmax'"
     ):
         output_bias("softmx", np.zeros((2, 2)))
+
+
+def test_the_two_synapses_of_a_symmetric_sparse_pair_start_alike():
+    net = Topology.lattice(5, 4)
+    weights = initialise(net, "unit-gaussian", random_state=1)["sites->sites"]
+    assert np.array_equal(weights, weights[net.edges("sites->sites").reverse()])
+    assert len(np.unique(weights)) == net.n_synapses // 2
+    assert initialise(Topology.lattice(5, 4, shared=True))["sites->sites"].shape == ()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from bioneuro.errors import InvalidInput, choose
+import numpy as np
+
+from bioneuro.errors import InvalidInput, check_number, choose
 from bioneuro.topology.population import Population
-from bioneuro.topology.projections import Conv2D, Dense, Pool2D
+from bioneuro.topology.projections import Conv2D, Dense, Pool2D, Sparse
+from bioneuro.topology.sparse_rules import Edges, FixedInDegree, FixedProbability, SmallWorld
 from bioneuro.topology.units import Unit
 
 if TYPE_CHECKING:
@@ -137,4 +140,132 @@ def lenet5(
         Dense("dense1", "dense2"),
         Dense("dense2", "output"),
     ]
+    return cls(populations, projections)
+
+
+def small_world(
+    cls: type[Topology],
+    n_units: int,
+    k: int,
+    p: float,
+    *,
+    unit: Unit | str = "spin",
+    symmetric: bool = True,
+    seed: int = 0,
+) -> Topology:
+    """Watts-Strogatz network: `n_units` on a ring, each joined with its `k` nearest, each pair rewired with chance `p`.
+
+    One population, "units"; between p = 0 (a ring: long ways, many triangles) and p = 1 (random: short ways, few
+    triangles) a few long pairs make all ways short while neighbours stay together. Two units of a pair reach each
+    other, with one weight where `symmetric`, else with one each.
+
+    Source: Watts and Strogatz, Nature 393 (1998) 440.
+    """
+    rule = SmallWorld(k, p)
+    return cls(
+        [Population("units", n_units, "input", unit)],
+        [Sparse("units", "units", rule, symmetric=symmetric, seed=seed)],
+    )
+
+
+_STEPS = {  # half of the neighbours of a site, (rows, columns) away; the other half are their opposites
+    4: ((0, 1), (1, 0)),
+    8: ((0, 1), (1, 0), (1, 1), (1, -1)),
+}
+
+
+def lattice(
+    cls: type[Topology],
+    height: int,
+    width: int,
+    *,
+    neighbours: Literal[4, 8] = 4,
+    periodic: bool = True,
+    unit: Unit | str = "spin",
+    shared: bool = False,
+) -> Topology:
+    """Units on a square grid, each joined both ways with its nearest: the Ising model where `unit` is "spin".
+
+    Parameters
+    ----------
+    height, width : sites; at least 3 each where periodic, so that left and right neighbours differ.
+    neighbours : 4 (von Neumann: up, down, left, right) or 8 (Moore: the diagonal ones too).
+    periodic : whether the last row and column are neighbours of the first; else sites at the edge have fewer.
+    shared : one coupling J for all pairs instead of one each.
+
+    One population, "sites", of shape (height, width), site (r, c) being unit r width + c; one symmetric projection.
+    Source: Onsager, Phys. Rev. 65 (1944) 117.
+    """
+    least = 3 if periodic else 1
+    height = check_number("height", height, low=least, integer=True)
+    width = check_number("width", width, low=least, integer=True)
+    if neighbours not in _STEPS:
+        raise InvalidInput(f"neighbours of a lattice must be 4 or 8, got {neighbours!r}")
+    rows, columns = np.indices((height, width))
+    pre, post = [], []
+    for down, right in _STEPS[neighbours]:
+        r, c = rows + down, columns + right
+        there = np.ones(r.shape, bool) if periodic else (r < height) & (c >= 0) & (c < width)
+        pre.append((rows * width + columns)[there])
+        post.append((r % height * width + c % width)[there])
+    pre, post = np.concatenate(pre), np.concatenate(post)
+    rule = Edges(np.concatenate([pre, post]), np.concatenate([post, pre]))
+    return cls(
+        [Population("sites", (height, width), "input", unit)],
+        [Sparse("sites", "sites", rule, symmetric=True, shared=shared)],
+    )
+
+
+def balanced(
+    cls: type[Topology],
+    n_excitatory: int,
+    n_inhibitory: int | None = None,
+    *,
+    p: float = 0.1,
+    fixed_in_degree: bool = True,
+    delay: float = 1.5e-3,
+    tau_synapse: float | tuple[float, float] = 0.0,
+    unit: Unit | str = "lif",
+    n_input: int = 0,
+    seed: int = 0,
+) -> Topology:
+    """Excitatory and inhibitory neurons at random: "E" and "I", joined by "E->E", "E->I" (+), "I->E", "I->I" (-).
+
+    Parameters
+    ----------
+    n_excitatory : neurons of "E".
+    n_inhibitory : neurons of "I"; None: a quarter of `n_excitatory`, as in cortex.
+    p : share of its possible partners from which a neuron receives.
+    fixed_in_degree : each neuron receives exactly floor(p n + 1/2) synapses from each population (Brunel); else each
+        pair is joined with probability p (Vogels and Abbott).
+    delay : seconds, of all four projections.
+    tau_synapse : seconds, one number or (excitatory, inhibitory); 0: a spike moves the membrane at once.
+    unit : of both populations.
+    n_input : units of an "input" population whose excitatory synapses, one way and with the same p, drive "E" and "I"
+        (fibres from outside that neurons have in common); 0: none, the drive is given to `simulate` as each neuron's
+        own.
+
+    Brunel's network of 12,500: `balanced(10_000)`, with weights J on "E->..." and -g J on "I->...". The CUBA benchmark:
+    `balanced(3200, 800, p=0.02, fixed_in_degree=False, delay=..., tau_synapse=(5e-3, 10e-3), unit=LIF(...))`.
+
+    Sources: Brunel, J. Comput. Neurosci. 8 (2000) 183; Vogels and Abbott, J. Neurosci. 25 (2005) 10786; Brette et al.,
+    J. Comput. Neurosci. 23 (2007) 349.
+    """
+    n_excitatory = check_number("n_excitatory", n_excitatory, low=1, integer=True)
+    quarter = max(1, n_excitatory // 4)
+    n_inhibitory = check_number("n_inhibitory", quarter if n_inhibitory is None else n_inhibitory, low=1, integer=True)
+    n_input = check_number("n_input", n_input, low=0, integer=True)
+    p = check_number("p", p, low=0, high=1)
+    taus = (tau_synapse, tau_synapse) if np.ndim(tau_synapse) == 0 else tuple(tau_synapse)
+    if len(taus) != 2:
+        raise InvalidInput(f"tau_synapse must be one number or (excitatory, inhibitory), got {tau_synapse!r}")
+    populations = [Population("E", n_excitatory, unit=unit), Population("I", n_inhibitory, unit=unit)]
+    if n_input:
+        populations.insert(0, Population("input", n_input, "input", "linear", bias=False))
+    projections = []
+    for pre in populations:
+        rule = FixedInDegree(int(p * pre.size + 0.5)) if fixed_in_degree else FixedProbability(p)
+        inhibitory = pre.name == "I"
+        kind = {"sign": -1 if inhibitory else 1, "delay": delay, "tau_synapse": taus[inhibitory], "seed": seed}
+        projections += [Sparse(pre.name, post, rule, **kind) for post in ("E", "I")]
     return cls(populations, projections)

@@ -323,6 +323,9 @@ class Topology:
     boltzmann = classmethod(builders.boltzmann)
     recurrent = classmethod(builders.recurrent)
     lenet5 = classmethod(builders.lenet5)
+    small_world = classmethod(builders.small_world)
+    lattice = classmethod(builders.lattice)
+    balanced = classmethod(builders.balanced)
 
 
 def _canonical(description: dict) -> str:

@@ -6,13 +6,14 @@ All lengths are points (1/72 inch) of the figure at its natural size; nothing he
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
-from bioneuro.topology import Conv2D, Dense, Pool2D, Population, Projection, Topology
+from bioneuro.topology import Conv2D, Dense, Pool2D, Population, Projection, SmallWorld, Sparse, Topology
 from bioneuro.viz.words import arrowed, population_lines, projection_lines
 
 TextWidth = Callable[[str, float], float]  # (line, font size) -> width
@@ -137,6 +138,13 @@ def is_complete(topology: Topology) -> bool:
     return joined == pairs and len(joined) == len(topology.projections)
 
 
+def is_small_world(topology: Topology) -> bool:
+    """Whether it is one ring of units with rewired pairs, few enough to draw every one."""
+    rules = [projection.rule for projection in topology.projections if isinstance(projection, Sparse)]
+    only = len(rules) == len(topology.projections) and all(isinstance(rule, SmallWorld) for rule in rules)
+    return bool(rules) and only and len(topology.populations) == 1 and topology.n_units <= RING_SHOWN
+
+
 def _column_units(size: int) -> tuple[np.ndarray, float]:
     """Heights of the circles of a column around 0, and the height of all; long columns have dots in the middle."""
     if size <= ALL_SHOWN:
@@ -174,14 +182,25 @@ def _text_box(lines: tuple[str, ...], text_width: TextWidth, named: bool = False
 
 def lay_out(topology: Topology, text_width: TextWidth) -> Layout:
     """Place everything."""
-    if is_complete(topology):
+    if is_complete(topology) or is_small_world(topology):
         return _lay_out_ring(topology, text_width)
     columns = layers(topology)
-    words = {projection.name: projection_lines(topology, projection) for projection in topology.projections}
+    words = _words(topology)
     column_of = {name: k for k, names in enumerate(columns) for name in names}
     boxes = _place_boxes(topology, columns, column_of, words, text_width)
     arrows = _place_arrows(topology, boxes, columns, column_of, words, text_width)
     return Layout(boxes, arrows, _extent(boxes, arrows))
+
+
+def _words(topology: Topology) -> dict[str, tuple[str, ...]]:
+    """Lines of text of each projection, its name first where several join the same two populations."""
+    together = Counter(frozenset((projection.pre, projection.post)) for projection in topology.projections)
+    words = {}
+    for projection in topology.projections:
+        several = not projection.autapse and together[frozenset((projection.pre, projection.post))] > 1
+        name = (arrowed(projection.name),) if several else ()
+        words[projection.name] = (*name, *projection_lines(topology, projection))
+    return words
 
 
 def _place_boxes(topology, columns, column_of, words, text_width) -> dict[str, Box]:
@@ -257,7 +276,7 @@ def _loop(projection: Projection, box: Rect, count: int, words, text_width) -> A
 def _straight(together: list[Projection], boxes: dict[str, Box], words, text_width) -> list[Arrow]:
     """Arrows between neighbouring columns, one below the other where there are several."""
     sizes = [_text_box(words[projection.name], text_width) for projection in together]
-    steps = [height + 12 for _, height in sizes]
+    steps = [height + 16 for _, height in sizes]
     shift = (sum(steps) - steps[0]) / 2 if len(together) > 1 else 0.0
     arrows = []
     for projection, (width, height), step in zip(together, sizes, steps, strict=True):

@@ -27,9 +27,10 @@ def draw(topology: Topology, ax: Axes | None = None, *, title: str | None = None
     """Draw populations and projections.
 
     Populations stand in columns from input to output: as columns of circles (long ones with dots in the middle), as
-    planes where their shape is an image, or on one ring where every unit is joined with every other. Colours tell
-    the role. Projections are arrows with their kind and number of weights; two heads: used both ways; a bar instead
-    of a head: inhibitory; dashed: tied weights; arcs above: projections that skip a column or lead back.
+    planes where their shape is an image, or on one ring where every unit is joined with every other, or in a small
+    world of up to 100 units. Colours tell the role. Projections are arrows with their kind and number of weights; two
+    heads: used both ways; a bar instead of a head: inhibitory; dashed: tied weights; arcs above: projections that skip
+    a column or lead back.
 
     Parameters
     ----------
@@ -46,7 +47,7 @@ def draw(topology: Topology, ax: Axes | None = None, *, title: str | None = None
     plan = layout.lay_out(topology, _text_width)
     ax, scale = _prepare(ax, plan.extent)
     for arrow in plan.arrows:
-        _draw_bundle(ax, arrow, plan.boxes, scale)
+        _draw_bundle(ax, arrow, plan.boxes, topology, scale)
     for box in plan.boxes.values():
         _draw_box(ax, box, scale)
     for arrow in plan.arrows:
@@ -165,13 +166,17 @@ def _write(ax: Axes, text: Text, scale: float, **look) -> None:
 # -- projections -------------------------------------------------------------------------------------------------------
 
 
-def _draw_bundle(ax: Axes, arrow: Arrow, boxes: dict[str, Box], scale: float) -> None:
+def _draw_bundle(ax: Axes, arrow: Arrow, boxes: dict[str, Box], topology: Topology, scale: float) -> None:
     """The faint lines behind an arrow that say who reaches whom."""
     from matplotlib.collections import LineCollection, PolyCollection
 
     pre, post = boxes[arrow.projection.pre], boxes[arrow.projection.post]
     if arrow.way == "chords":
-        lines = _chords(pre.units, post.units)
+        if isinstance(arrow.projection, Sparse):
+            found = topology.edges(arrow.projection.name)
+            lines = np.stack([pre.units[found.pre], post.units[found.post]], axis=1)
+        else:
+            lines = _chords(pre.units, post.units)
         look = {"colors": [INK], "linewidths": 0.3 * scale, "alpha": max(0.09, min(0.5, 250 / (1 + len(lines))))}
         ax.add_collection(LineCollection(lines, zorder=2, **look))
     elif arrow.way == "straight":

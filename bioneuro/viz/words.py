@@ -5,22 +5,45 @@ from __future__ import annotations
 import math
 from dataclasses import fields
 
-from bioneuro.topology import Conv2D, Dense, OneToOne, Pool2D, Population, Projection, Sparse, Topology, Unit
+from bioneuro.topology import (
+    Conv2D,
+    Dense,
+    Edges,
+    FixedInDegree,
+    FixedOutDegree,
+    FixedProbability,
+    OneToOne,
+    Pool2D,
+    Population,
+    Projection,
+    SmallWorld,
+    Sparse,
+    Topology,
+    Unit,
+)
+
+_IN_THOUSANDTHS = {"tau_": "ms", "refractory": "ms", "v_": "mV"}  # how the name of a constant begins -> its unit
 
 
 def _number(value: float) -> str:
     return f"{value:.3g}"
 
 
+def _scale_of(constant: str) -> tuple[float, str]:
+    """What a constant is multiplied with to be read, and the unit it then has."""
+    found = [unit for start, unit in _IN_THOUSANDTHS.items() if constant.startswith(start)]
+    return (1e3, f" {found[0]}") if found else (1.0, "")
+
+
 def unit_lines(unit: Unit) -> list[str]:
     """Name of a unit type and its constants, one a line."""
     lines = [unit.name]
     for field in fields(unit):
-        value = getattr(unit, field.name)
+        value, (scale, of) = getattr(unit, field.name), _scale_of(field.name)
         if isinstance(value, tuple):
-            lines.append(f"{field.name} {_number(min(value))} … {_number(max(value))}")
+            lines.append(f"{field.name} {_number(scale * min(value))} … {_number(scale * max(value))}{of}")
         else:
-            lines.append(f"{field.name} = {_number(value)}")
+            lines.append(f"{field.name} = {_number(scale * value)}{of}")
     return lines + [f"learns {name}" for name in unit.learns]
 
 
@@ -45,8 +68,17 @@ def projection_lines(topology: Topology, projection: Projection) -> tuple[str, .
     else:
         count = math.prod(block.shape)
         weights = f"{count:,} " + ("shared " if projection.shared else "") + "weight" + "s" * (count != 1)
-    delay = [f"{1e3 * projection.delay:.3g} ms delay"] if projection.delay else []
-    return (_kind(projection), weights, *delay)
+    times = {"delay": projection.delay, "synapse": projection.tau_synapse}
+    return (_kind(projection), weights, *(f"{1e3 * t:.3g} ms {name}" for name, t in times.items() if t))
+
+
+_SPARSE = {
+    FixedProbability: lambda rule: f"sparse, p = {rule.p:g}",
+    FixedInDegree: lambda rule: f"sparse, {rule.k:,} in to each",
+    FixedOutDegree: lambda rule: f"sparse, {rule.k:,} out of each",
+    SmallWorld: lambda rule: f"small world, k = {rule.k}, p = {rule.p:g}",
+    Edges: lambda rule: "sparse",
+}
 
 
 def _kind(projection: Projection) -> str:
@@ -58,9 +90,7 @@ def _kind(projection: Projection) -> str:
         case OneToOne():
             return "one to one"
         case Sparse():
-            constants = [f"{f.name} = {getattr(projection.rule, f.name):g}" for f in fields(projection.rule)
-                         if isinstance(getattr(projection.rule, f.name), int | float)]  # fmt: skip
-            return " ".join(["sparse", *constants])
+            return _SPARSE[type(projection.rule)](projection.rule)
         case Dense():
             return "dense"
     return type(projection).__name__

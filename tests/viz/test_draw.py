@@ -66,6 +66,10 @@ NETS = {
     "boltzmann": Topology.boltzmann(12, 8),
     "elman": Topology.recurrent(8, 20, 4),
     "spiking": EI,
+    "balanced": Topology.balanced(8000, tau_synapse=(5e-3, 10e-3)),
+    "balanced with input": Topology.balanced(80, n_input=20, fixed_in_degree=False),
+    "small world": Topology.small_world(40, 4, 0.2),
+    "lattice": Topology.lattice(8, 10),
     "branched": BRANCHED,
     "loops": LOOPED,
     "autoencoder": Topology(
@@ -155,7 +159,7 @@ def test_every_population_is_named_with_its_number_of_units_and_unit_type(net):
 @ALL
 def test_every_projection_is_drawn_once(net):
     ax = draw(net)
-    if layout.is_complete(net):
+    if layout.is_complete(net) or layout.is_small_world(net):
         assert not any(isinstance(patch, FancyArrowPatch) for patch in ax.patches)
         assert all(any(arrowed(p.name) in line for line in words(ax)) for p in net.projections)
     else:
@@ -238,11 +242,29 @@ def test_colours_tell_the_role_and_the_legend_names_those_there():
     assert "used both ways" in [text.get_text() for text in draw(Topology.rbm(3, 2)).get_legend().get_texts()]
 
 
+def test_sparse_projections_say_their_rule_and_opposite_ones_their_name():
+    shown = words(draw(Topology.balanced(8000, tau_synapse=(5e-3, 10e-3))))
+    for line in ("E → I", "I → E", "sparse, 800 in to each", "sparse, 200 in to each", "1.5 ms delay", "5 ms synapse"):
+        assert line in shown
+    assert "E → E" not in shown
+    assert any("small world, k = 4, p = 0.2" in line for line in words(draw(Topology.small_world(40, 4, 0.2))))
+
+
+def test_a_small_world_is_drawn_with_its_own_pairs():
+    net = Topology.small_world(40, 4, 0.2)
+    ax = draw(net)
+    lines = next(found for found in ax.collections if isinstance(found, LineCollection)).get_segments()
+    units = next(found for found in ax.collections if isinstance(found, EllipseCollection)).get_offsets()
+    found = net.edges("units->units")
+    assert np.allclose(lines, np.stack([units[found.pre], units[found.post]], axis=1))
+
+
 def test_constants_delays_windows_and_shared_weights_are_written_out():
     shown = words(draw(EI))
-    assert "tau_m 0.01 … 0.03" in shown
-    assert "v_threshold = 0.02" in shown
-    assert "sparse p = 0.1" in shown
+    assert "tau_m 10 … 30 ms" in shown
+    assert "v_reset = 10 mV" in shown
+    assert "v_threshold = 20 mV" in shown
+    assert "sparse, p = 0.1" in shown
     assert "1.5 ms delay" in shown
     shown = words(draw(Topology.lenet5()))
     assert {"convolution 5 x 5", "max pool 2 x 2", "no weights", "150 weights", "48,000 weights"} <= set(shown)
