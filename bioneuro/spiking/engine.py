@@ -1,0 +1,325 @@
+"""`simulate`: spiking neurons on a topology, step by step of dt.
+
+The run is cut into calls of the compiled kernel of about `CALL_SECONDS` each, so that Ctrl-C and the progress bar
+are served between them; nothing that comes out depends on the cuts.
+"""
+
+from __future__ import annotations
+
+import time
+import warnings
+from collections.abc import Mapping
+
+import numpy as np
+
+from bioneuro import memory
+from bioneuro._jit.keys import Key, seed_from
+from bioneuro.errors import BioneuroError, InvalidInput, NotFiniteError, ResourceError, check_number
+from bioneuro.parameters import Parameters
+from bioneuro.recording import Recording
+from bioneuro.spiking.inputs import Inputs
+from bioneuro.spiking.kernels import (
+    FIRST,
+    LAST,
+    MOST_SPIKES,
+    NOT_FINITE,
+    RATE_TOO_HIGH,
+    SPIKING,
+    Dynamics,
+    Group,
+    Scratch,
+    step_kernel,
+)
+from bioneuro.spiking.neurons import SpikingState, check_step, constants, network_digest, per_unit, spiking_populations
+from bioneuro.spiking.plastic import Rules
+from bioneuro.spiking.recording import Recorder
+from bioneuro.spiking.synapses import check_projections, whole_steps, wire
+from bioneuro.topology import Lesion
+from bioneuro.training.interrupt import Interruption, TrainingInterrupted
+
+CALL_SECONDS = 0.05
+LONGEST_CALL = 1 << 13  # steps
+GUARD_WINDOW = 0.1  # s, over which the rate guard counts
+
+
+class RunawayRate(BioneuroError):
+    """A population fires faster than `max_rate`; `.recording` holds the run up to there."""
+
+
+def simulate(
+    parameters: Parameters,
+    inputs: Mapping,
+    duration: float,
+    *,
+    dt: float = 1e-4,
+    rules: Mapping | None = None,
+    record=("spikes",),
+    state: SpikingState | None = None,
+    random_state=None,
+    n_threads: int | None = None,
+    progress: bool = False,
+    lesion: Lesion | None = None,
+    max_rate: float = 400.0,
+    record_limit: float = 2**30,
+) -> Recording:
+    """Run a network of spiking neurons for `duration` seconds.
+
+    Populations of role "input" are sources of spikes, all others must be LIF. At time n dt spikes arrive, neurons at
+    or above threshold fire, spikes set off along the projections; then membranes move on to (n + 1) dt, exactly.
+    A spike is recorded with the time n dt at which V was found at or above threshold. While a neuron is refractory its
+    membrane stays at v_reset and spikes that move membranes at once are lost; currents go on.
+
+    Parameters
+    ----------
+    parameters : weights in volts (current projections: volts of R I), biases as constant drive in volts. Not changed.
+    inputs : {population: input or list of inputs}; see `Poisson`, `SpikeTrain`, `StepCurrent`, `NoiseCurrent`.
+    duration : s, a multiple of dt.
+    dt : s; delays are multiples of it, 0 meaning one step.
+    rules : {projection: rule}, and {population: `AdaptiveThreshold`}; a list where there are several. See
+        `bioneuro.plasticity`.
+    record : {"spikes": True or [populations], "voltage": {population: [units] or True}, "rate": True or [populations]},
+        or a list of these names; see `bioneuro.spiking.recording` for the traces.
+    state : go on from `recording.state` of an earlier run; with `random_state=None` as if it had never stopped. Under
+        other rules than that run's, traces start anew.
+    random_state : None (fresh entropy), int, Generator or RandomState, of Poisson spikes and noise.
+    n_threads : accepted for the future; runs use one thread.
+    progress : show a progress bar.
+    lesion : dead units never spike, dead synapses weigh 0.
+    max_rate : Hz; a population whose mean over a tenth of a second is above it ends the run. inf: no guard.
+    record_limit : bytes that the traces may take.
+
+    Returns
+    -------
+    Recording : traces; `.parameters` with the weights learnt; `.state`. After Ctrl-C, what there is so far.
+
+    Raises
+    ------
+    InvalidInput, UnsupportedTopology, UnknownName : what cannot be run, before anything is built.
+    ResourceError : more memory, or more spikes, than allowed; `.recording` where the run had begun.
+    RunawayRate, NotFiniteError : with `.recording` up to there.
+
+    Examples
+    --------
+    >>> from bioneuro import Parameters, Population, Topology
+    >>> from bioneuro.spiking import LIF, StepCurrent, simulate
+    >>> cell = Parameters.zeros(Topology([Population("cell", 1, "output", LIF())]))
+    >>> run = simulate(cell, {"cell": StepCurrent(25e-3)}, 0.1)
+    >>> run["spikes.times"].round(4).tolist()
+    [0.0322, 0.0562, 0.0802]
+    """
+    if not isinstance(parameters, Parameters):
+        raise InvalidInput(f"simulate needs bioneuro.Parameters, got {type(parameters).__name__}")
+    if n_threads is not None:
+        check_number("n_threads", n_threads, low=1, integer=True)
+    run = _Run(parameters, inputs, duration, dt, rules, record, state, random_state, lesion, max_rate, record_limit)
+    run.go(progress)
+    return run.recording()
+
+
+class _Run:
+    """One run: checked and compiled by the constructor, then advanced call by call."""
+
+    def __init__(
+        self, parameters, inputs, duration, dt, rules, record, state, random_state, lesion, max_rate, record_limit
+    ):
+        topology = parameters.topology
+        self.dt = check_number("dt", dt, low=0, high=0.1, open_low=True, hint="seconds; 1e-4 is usual")
+        check_projections(topology)
+        check_step(topology, self.dt)
+        n_steps = whole_steps("duration", check_number("duration", duration, low=0, hint="seconds"), self.dt, 1)
+        self.max_rate = check_number("max_rate", max_rate, low=0, open_low=True, hint="hertz; inf turns it off")
+        if lesion is not None and not isinstance(lesion, Lesion):
+            raise InvalidInput(f"lesion must be a Lesion (topology.lesion(...)), got {type(lesion).__name__}")
+        self.topology = topology
+        self.alive = np.ones(topology.n_units, bool) if lesion is None else lesion.alive
+        self.rules = Rules(topology, rules, self.dt)
+        self.inputs = Inputs(topology, inputs, self.alive, self.dt, parameters.dtype)
+        self._require(parameters)
+        self.parameters = parameters.copy() if lesion is None else lesion.apply(parameters)
+        if not np.all(np.isfinite(self.parameters.theta)):
+            raise InvalidInput("parameters hold numbers that are not finite; a weight or bias is NaN or infinite")
+        self.rules.check_weights(self.parameters, {} if lesion is None else lesion.intact)
+        for population in spiking_populations(topology):
+            if population.bias:
+                self.inputs.add_bias(population.name, self.parameters[f"{population.name}.bias"])
+        self.recorder = Recorder(topology, record, n_steps, self.dt, parameters.dtype, record_limit)
+        self._compile()
+        self._begin(state, random_state)
+        self.first_step, self.stop = self.step, self.step + n_steps
+
+    def _require(self, parameters: Parameters) -> None:
+        parts = {"weights": parameters.nbytes}
+        for projection in self.topology.projections:
+            width = 4 if projection.name not in self.rules.learning else 28  # and while it is sorted by target
+            parts[f"synapses of {projection.name!r}"] = width * projection.n_synapses(*self.topology.ends(projection))
+        parts["memory of who fired"] = 4 * self.topology.n_units * (self.rules.longest_delay + 1)
+        memory.require(parts, f"simulating {self.topology!r}")
+
+    def _compile(self) -> None:
+        topology, dtype = self.topology, self.parameters.dtype
+        self.wiring = wire(topology, self.dt, dtype, self.rules.places, self.inputs.taus)
+        self.inputs.bind(self.wiring.columns)
+        self.neurons = constants(topology, self.alive, self.dt, dtype)
+        self.window = max(1, round(GUARD_WINDOW / self.dt))
+        groups = [
+            Group(where.start, where.stop, topology[name].role != "input", name in self.recorder.spikes, name in noisy)
+            for noisy in [self.inputs.noisy]
+            for name, where in topology.unit_layout.items()
+        ]
+        self.groups = np.array(groups, np.int64)
+        sizes = self.groups[:, LAST] - self.groups[:, FIRST]
+        most = self.max_rate * sizes * self.window * self.dt
+        self.limits = np.column_stack([self.rules.thresholds(), most])
+        self.rule_table = self.rules.table()
+        n = topology.n_units
+        bounds = np.zeros(len(groups) + 1, np.int64)
+        self.scratch = Scratch(
+            np.zeros(n, np.int32), np.zeros(n, np.int32), bounds, np.zeros(n, dtype), np.zeros(n, dtype)
+        )
+        self.kernel = step_kernel(self.rules.kinds)
+        self.network = network_digest(topology, self.dt, dtype, sorted(self.wiring.columns))
+
+    def _begin(self, state: SpikingState | None, random_state) -> None:
+        if state is None:
+            self.step, self.dynamics = 0, self._fresh()
+        else:
+            self.step, self.dynamics = state.step, self._taken_up(state)
+        if state is None or random_state is not None:
+            self.key = Key.from_seed(seed_from(random_state)).child("spiking")
+        else:
+            self.key = state.key
+
+    def _fresh(self) -> Dynamics:
+        n, dtype = self.topology.n_units, self.parameters.dtype
+        membrane = per_unit(self.topology, "v_rest")
+        for population in self.topology.by_role("input"):
+            membrane[self.topology.unit_layout[population.name]] = 0
+        n_pre, n_post = self.rules.n_traces
+        n_history = self.rules.longest_delay + 1 if self.rules.learning else 0
+        return Dynamics(
+            membrane=membrane.astype(dtype),
+            refractory=np.zeros(n, np.int32),
+            threshold_rise=np.zeros(n),
+            currents=np.zeros(self.wiring.n_columns - n, dtype),
+            arrivals=np.zeros((self.wiring.longest_delay + 1, self.wiring.n_columns), dtype),
+            history=np.zeros((n_history, 1 + n), np.int32),
+            pre_traces=np.zeros(n_pre),
+            post_traces=np.zeros(n_post),
+            window_counts=np.zeros(len(self.topology.populations), np.int64),
+        )
+
+    def _taken_up(self, state: SpikingState) -> Dynamics:
+        if not isinstance(state, SpikingState):
+            raise InvalidInput(f"state must be the .state of a recording of simulate, got {type(state).__name__}")
+        if state.network != self.network:
+            raise InvalidInput(
+                "this state belongs to another network: topology, dt, number type (float32 or float64) and the "
+                "tau_synapse of inputs must be those of the run that it comes from"
+            )
+        dynamics, fresh = state.dynamics(), self._fresh()
+        if state.rules != self.rules.digest:
+            names = ("history", "pre_traces", "post_traces")
+            dynamics = dynamics._replace(**{name: getattr(fresh, name) for name in names})
+        for name, got, want in zip(Dynamics._fields, dynamics, fresh, strict=True):
+            if got.shape != want.shape or got.dtype != want.dtype:
+                raise InvalidInput(
+                    f"state.{name} must be {want.dtype} {want.shape}, got {got.dtype} {got.shape}; "
+                    "take a state from a recording of this network"
+                )
+        return dynamics
+
+    def go(self, progress: bool) -> None:
+        """Advance to the end, or to Ctrl-C."""
+        from tqdm import tqdm
+
+        n_steps = 1
+        with (
+            Interruption() as interruption,
+            tqdm(total=self.stop - self.step, desc="simulating", unit="step", disable=not progress, leave=False) as bar,
+        ):
+            while self.step < self.stop:
+                start = time.perf_counter()
+                done = self._call(min(n_steps, self._boundary() - self.step))
+                n_steps = next_call(n_steps, done, time.perf_counter() - start)
+                bar.update(done)
+                if interruption.requested and self.step < self.stop:
+                    warnings.warn(
+                        f"stopped at {self.step * self.dt:.4g} s of {self.stop * self.dt:.4g} s; "
+                        "the recording holds what there is, its state goes on from there",
+                        TrainingInterrupted,
+                        stacklevel=3,
+                    )
+                    break
+        if not np.all(np.isfinite(self.dynamics.membrane)):
+            self._fail(NOT_FINITE)
+
+    def _boundary(self) -> int:
+        """The next step at which inputs change, weights are normalised, or the run ends."""
+        ahead = [step for step in self.inputs.boundaries if step > self.step]
+        return min([self.stop, *ahead[:1], self.rules.next_normalisation(self.step) or self.stop])
+
+    def _call(self, n_steps: int) -> int:
+        output = self.recorder.room(n_steps)
+        drive = self.inputs.drive(self.step, self.step + n_steps)
+        done, n_recorded, status = self.kernel(
+            self.step,
+            n_steps,
+            self.window,
+            self.key.words,
+            self.groups,
+            self.limits,
+            self.neurons,
+            *self.wiring[:4],
+            self.rule_table,
+            self.wiring.synapses,
+            self.parameters.theta,
+            drive,
+            self.dynamics,
+            output,
+            self.scratch,
+        )
+        self.recorder.keep(output, done, n_recorded)
+        self.step += done
+        self.rules.normalise(self.step, self.parameters)
+        if status:
+            self._fail(status)
+        if self.recorder.full:
+            self._raise(
+                ResourceError(
+                    f"{self.recorder.n_spikes:,} spikes by {self.step * self.dt:.4g} s fill the recording "
+                    "(record_limit); record fewer populations, run in parts, or raise it"
+                )
+            )
+        return done
+
+    def _fail(self, status: int) -> None:
+        at = f"at {self.step * self.dt:.4g} s"
+        if status == RATE_TOO_HIGH:
+            population, rate = self._fastest()
+            self._raise(
+                RunawayRate(
+                    f"population {population!r} fires at {rate:.0f} Hz on average over {self.window * self.dt:g} s, "
+                    f"above max_rate={self.max_rate:g} Hz, {at}; weaken excitation or the input, strengthen "
+                    "inhibition, or raise max_rate (np.inf: no guard)"
+                )
+            )
+        self._raise(NotFiniteError(f"a membrane is no longer a finite number {at}; weights or inputs are too large"))
+
+    def _fastest(self) -> tuple[str, float]:
+        excess = np.where(self.groups[:, SPIKING], self.dynamics.window_counts / self.limits[:, MOST_SPIKES], 0)
+        p = int(np.argmax(excess))
+        return self.topology.populations[p].name, float(excess[p] * self.max_rate)
+
+    def _raise(self, error: BioneuroError) -> None:
+        error.recording = self.recording()
+        raise error
+
+    def recording(self) -> Recording:
+        state = SpikingState(self.network, self.rules.digest, self.dt, self.step, self.key, *self.dynamics)
+        return Recording(self.parameters, state, self.recorder.traces(self.first_step, self.step - self.first_step))
+
+
+def next_call(n_steps: int, done: int, seconds: float) -> int:
+    """How many steps the next call takes, from what the last one took."""
+    aimed = CALL_SECONDS * max(done, 1) / max(seconds, 1e-6)
+    return int(min(max(1, aimed), 4 * n_steps, LONGEST_CALL))

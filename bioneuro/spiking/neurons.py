@@ -1,0 +1,125 @@
+"""LIF neurons on a grid of time: their constants as one value per unit, and the state of a run.
+
+Between two steps the membrane follows tau_m dV/dt = -(V - v_rest) + I(t) exactly (Rotter and Diesmann, Biological
+Cybernetics 81 (1999) 381):
+
+    V(t + dt) = v + (V(t) - v) exp(-dt / tau_m) + sum over currents of gain I(t),    v = v_rest + constant drive
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import NamedTuple
+
+import numpy as np
+
+from bioneuro._jit.keys import Key
+from bioneuro.errors import InvalidInput, UnsupportedTopology
+from bioneuro.spiking.kernels import Dynamics, Neurons
+from bioneuro.topology import LIF, Population, Topology
+
+
+class SpikingState(NamedTuple):
+    """Where a run stands; `simulate(..., state=recording.state)` goes on from it bit for bit.
+
+    Attributes
+    ----------
+    network : digest of what the state belongs to: topology, dt, number type, currents.
+    rules : digest of the spike-timing rules that the traces belong to.
+    dt : seconds of one step.
+    step : steps done; the time is step * dt.
+    key : of all random draws.
+    membrane : (n_units,) V, in the order of `Topology.unit_layout`; sources hold 0.
+    refractory : (n_units,) steps left.
+    threshold_rise : (n_units,) V, what adaptation adds to the threshold.
+    currents : synaptic currents in V, one stretch per (postsynaptic population, tau_synapse).
+    arrivals : (rows, columns) V, spikes on their way.
+    history : (rows, 1 + n_units) how many neurons fired lately and which, for spikes on their way to plastic synapses.
+    pre_traces, post_traces : traces of plastic projections, one stretch each.
+    window_counts : spikes of each population in the current window of the rate guard.
+    """
+
+    network: str
+    rules: str
+    dt: float
+    step: int
+    key: Key
+    membrane: np.ndarray
+    refractory: np.ndarray
+    threshold_rise: np.ndarray
+    currents: np.ndarray
+    arrivals: np.ndarray
+    history: np.ndarray
+    pre_traces: np.ndarray
+    post_traces: np.ndarray
+    window_counts: np.ndarray
+
+    @property
+    def time(self) -> float:
+        """Seconds of simulated time done."""
+        return self.step * self.dt
+
+    def dynamics(self) -> Dynamics:
+        """Copies of the arrays that the kernels change."""
+        return Dynamics(*(getattr(self, name).copy() for name in Dynamics._fields))
+
+
+def spiking_populations(topology: Topology) -> list[Population]:
+    """The populations of neurons; raises `UnsupportedTopology` where one is neither a source nor LIF."""
+    neurons = [population for population in topology.populations if population.role != "input"]
+    for population in neurons:
+        if not isinstance(population.unit, LIF):
+            raise UnsupportedTopology(
+                f"the spiking engine runs LIF units; population {population.name!r} has {population.unit.name!r}: "
+                f"topology.with_units({population.name}='lif'), or role='input' for a source of spikes"
+            )
+    if not neurons:
+        raise UnsupportedTopology(
+            "the topology has sources of spikes (role='input') only; add a population of LIF units"
+        )
+    return neurons
+
+
+def check_step(topology: Topology, dt: float) -> None:
+    """Raise `InvalidInput` where dt is too long for a time constant; refractory periods are rounded to whole steps."""
+    for population in spiking_populations(topology):
+        shortest = float(np.min(population.unit.tau_m))
+        if dt > shortest:
+            raise InvalidInput(
+                f"dt={dt:g} s is longer than tau_m={shortest:g} s of population {population.name!r}; "
+                f"take dt <= {shortest / 10:g}"
+            )
+    for projection in topology.projections:
+        if 0 < projection.tau_synapse < dt:
+            raise InvalidInput(
+                f"dt={dt:g} s is longer than tau_synapse={projection.tau_synapse:g} s of {projection.name!r}; "
+                f"take dt <= {projection.tau_synapse / 10:g}, or tau_synapse=0 for a jump of the membrane"
+            )
+
+
+def constants(topology: Topology, alive: np.ndarray, dt: float, dtype) -> Neurons:
+    """The constants of all units, dead ones with a threshold out of reach."""
+    decay, reset = np.ones(topology.n_units, dtype), np.zeros(topology.n_units, dtype)
+    threshold, refractory = np.full(topology.n_units, np.inf, dtype), np.zeros(topology.n_units, np.int32)
+    for population in spiking_populations(topology):
+        where, unit = topology.unit_layout[population.name], population.unit
+        decay[where] = np.exp(-dt / np.asarray(unit.tau_m))
+        reset[where] = unit.v_reset
+        threshold[where] = unit.v_threshold
+        refractory[where] = np.rint(np.asarray(unit.refractory) / dt)
+    threshold[~alive] = np.inf
+    return Neurons(decay, reset, threshold, refractory)
+
+
+def per_unit(topology: Topology, constant: str) -> np.ndarray:
+    """A constant of LIF units as float64 (n_units,); 1 for sources."""
+    values = np.ones(topology.n_units)
+    for population in spiking_populations(topology):
+        values[topology.unit_layout[population.name]] = getattr(population.unit, constant)
+    return values
+
+
+def network_digest(topology: Topology, dt: float, dtype, currents: list) -> str:
+    """Names what a state belongs to."""
+    parts = (topology.digest, float(dt), np.dtype(dtype).name, currents)
+    return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()
