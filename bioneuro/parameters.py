@@ -9,7 +9,7 @@ import numpy as np
 
 from bioneuro import memory
 from bioneuro.errors import InvalidInput, choose
-from bioneuro.topology import Topology
+from bioneuro.topology import Dense, Sparse, Topology
 
 ALIGNMENT = 64  # bytes: one cache line, one AVX-512 register
 
@@ -112,13 +112,18 @@ class Parameters:
     def transfer_from(self, other: Parameters) -> Parameters:
         """A copy in which every key that `other` has too takes its values; shapes must agree.
 
-        Raises `InvalidInput` where nothing or not everything of a common key can be carried over.
+        Where a projection is `Sparse` here or there, with other synapses, values go by synapse (pre, post): synapses
+        that `other` lacks keep the value they have here, and those that are lacking here are left behind.
+        Raises `InvalidInput` where nothing or not everything of any other common key can be carried over.
         """
         common = [key for key in self if key in other]
         if not common:
             raise InvalidInput(f"nothing to transfer: {other.topology!r} and {self.topology!r} share no parameter")
         result = self.copy()
         for key in common:
+            if _goes_by_synapse(self.topology, other.topology, key):
+                _transfer_synapses(result, other, key)
+                continue
             if other[key].shape != self[key].shape:
                 raise InvalidInput(f"cannot transfer {key!r} of shape {other[key].shape} into shape {self[key].shape}")
             result[key] = other[key]
@@ -131,3 +136,37 @@ class Parameters:
     def __repr__(self) -> str:
         blocks = ", ".join(f"{key} {block.shape}" for key, block in self.topology.layout.items())
         return f"Parameters({math.prod(self.theta.shape):,} {self.dtype}: {blocks})"
+
+
+def _goes_by_synapse(mine: Topology, theirs: Topology, key: str) -> bool:
+    """Whether weights of `key` lie in another order there than here."""
+    if "->" not in key and key not in {projection.name for projection in mine.projections}:
+        return False
+    both = [topology.projection(key) for topology in (mine, theirs)]
+    sizes = [[end.size for end in topology.ends(key)] for topology in (mine, theirs)]
+    if not any(isinstance(projection, Sparse) for projection in both) or any(p.shared for p in both):
+        return False
+    if not all(isinstance(projection, Sparse | Dense) for projection in both) or sizes[0] != sizes[1]:
+        kinds = [f"{type(p).__name__} of {a} x {b} units" for p, (a, b) in zip(both, sizes, strict=True)]
+        raise InvalidInput(f"cannot transfer {key!r} from {kinds[1]} into {kinds[0]}")
+    draws = [(type(p), getattr(p, "rule", None), p.name, getattr(p, "seed", 0)) for p in both]
+    flags = [[getattr(p, flag, None) for flag in ("autapses", "multapses")] for p in both]
+    return (draws[0], flags[0]) != (draws[1], flags[1])
+
+
+def _transfer_synapses(result: Parameters, other: Parameters, key: str) -> None:
+    mine, theirs = (
+        p.topology.edges(key) if isinstance(p.topology.projection(key), Sparse) else None for p in (result, other)
+    )
+    if mine is not None and theirs is not None:
+        here, there = mine.matches(theirs)
+        result[key][here] = other[key][there]
+        return
+    found = theirs if mine is None else mine
+    if found.has_multapses:
+        raise InvalidInput(f"cannot transfer {key!r} between Dense and several synapses a pair: one weight is not many")
+    places = found.pre, found.post
+    if mine is None:
+        result[key][places] = other[key]
+    else:
+        result[key] = other[key][places]

@@ -15,6 +15,17 @@ _NAMES = {
     "Oja": "bioneuro.plasticity.rate",
     "RATE_RULES": "bioneuro.plasticity.rate",
     "Sanger": "bioneuro.plasticity.rate",
+    # spike-timing rules
+    "InhibitorySTDP": "bioneuro.plasticity.spike",
+    "SPIKE_RULES": "bioneuro.plasticity.spike",
+    "STDP": "bioneuro.plasticity.spike",
+    # homeostasis
+    "AdaptiveThreshold": "bioneuro.plasticity.homeostasis",
+    "NormaliseWeights": "bioneuro.plasticity.homeostasis",
+    # synapses that come and go
+    "grow": "bioneuro.plasticity.structural",
+    "prune": "bioneuro.plasticity.structural",
+    "rewire": "bioneuro.plasticity.structural",
 }
 
 __all__ = sorted(_NAMES)

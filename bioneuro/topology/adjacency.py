@@ -38,6 +38,25 @@ class Adjacency(NamedTuple):
         """(n_synapses,) int64: the synapse that runs the other way, where each has one (a symmetric projection)."""
         return np.lexsort((self.pre, self.post))
 
+    @property
+    def has_multapses(self) -> bool:
+        """Whether some pair of units has several synapses."""
+        same = self.post[1:] == self.post[:-1]
+        starts = self.indptr[1:-1]
+        same[starts[(starts > 0) & (starts < len(self.post))] - 1] = False
+        return bool(same.any())
+
+    def matches(self, other: Adjacency) -> tuple[np.ndarray, np.ndarray]:
+        """Indices of the synapses that both have, here and there; of several for one pair the first with the first."""
+        n_post = 1 + max(int(found.post.max(initial=0)) for found in (self, other))
+        pairs = [found.pre.astype(np.int64) * n_post + found.post for found in (self, other)]
+        ranks = [np.arange(len(codes)) - np.searchsorted(codes, codes) for codes in pairs]
+        most = 1 + max(int(rank.max(initial=0)) for rank in ranks)
+        ours, theirs = (codes * most + rank for codes, rank in zip(pairs, ranks, strict=True))
+        place = np.searchsorted(theirs, ours)
+        here = np.flatnonzero(theirs[np.minimum(place, len(theirs) - 1)] == ours) if len(theirs) else place[:0]
+        return here, place[here]
+
     def frozen(self) -> Adjacency:
         """The same arrays, read-only."""
         for array in self:
