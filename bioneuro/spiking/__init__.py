@@ -18,6 +18,8 @@ _NAMES = {
     "lif_rate": "bioneuro.spiking.theory",
     "siegert_rate": "bioneuro.spiking.theory",
     "SpikingClassifier": "bioneuro.spiking.estimators",
+    "convert": "bioneuro.spiking.convert",
+    "SpikingClassifier": "bioneuro.spiking.estimators",
 }
 
 __all__ = sorted(_NAMES)
