@@ -5,101 +5,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from bioneuro.errors import check_number, choose
 from bioneuro.optim import kernels
 from bioneuro.optim.schedules import Schedule, as_schedule
-from bioneuro.optim.transform import Transform, stateless
-from bioneuro.parameters import Parameters
+from bioneuro.optim.transform import Transform
 
 
-def _rate(rate: float | Schedule) -> Schedule:
-    return rate if callable(rate) else as_schedule(check_number("learning rate", rate, low=0))
+@dataclass(frozen=True)
+class Optimizer(Transform):
+    """Base of the optimisers: named moments of the length of theta, all 0 at the start."""
+
+    moments: ClassVar[tuple[str, ...]] = ()
+
+    def __post_init__(self):
+        for name, value in vars(self).items():
+            if callable(value):
+                continue
+            if name == "rate":
+                check_number("learning rate", value, low=0)
+            elif name.startswith("beta"):
+                check_number(name, value, low=0, high=1, open_high=True)
+
+    def init(self, parameters):
+        return {name: np.zeros_like(parameters.theta) for name in self.moments}
 
 
-def _beta(name: str, beta: float | Schedule) -> Schedule:
-    return beta if callable(beta) else as_schedule(check_number(name, beta, low=0, high=1, open_high=True))
-
-
-def _zeros(*names: str) -> Callable[[Parameters], dict[str, np.ndarray]]:
-    return lambda parameters: {name: np.zeros_like(parameters.theta) for name in names}
-
-
-def sgd(rate: float | Schedule = 0.1) -> Transform:
+@dataclass(frozen=True)
+class sgd(Optimizer):
     """u = -rate g (Robbins and Monro 1951)."""
-    rate = _rate(rate)
 
-    def update(update, state, parameters, step):
-        update *= -update.dtype.type(rate(step))
+    rate: float | Schedule = 0.1
 
-    return stateless(update)
+    def update(self, update, state, parameters, step):
+        update *= -update.dtype.type(as_schedule(self.rate)(step))
 
 
-def momentum(rate: float | Schedule = 0.1, beta: float | Schedule = 0.9) -> Transform:
+@dataclass(frozen=True)
+class momentum(Optimizer):
     """m <- beta m - rate g; u = m (Polyak 1964)."""
-    rate, beta = _rate(rate), _beta("beta", beta)
 
-    def update(update, state, parameters, step):
-        number = update.dtype.type
-        kernels.momentum(update, state["velocity"], number(rate(step)), number(beta(step)))
+    rate: float | Schedule = 0.1
+    beta: float | Schedule = 0.9
 
-    return Transform(_zeros("velocity"), update)
+    moments = ("velocity",)
+
+    def update(self, update, state, parameters, step):
+        rate, beta = (update.dtype.type(as_schedule(value)(step)) for value in (self.rate, self.beta))
+        kernels.momentum(update, state["velocity"], rate, beta)
 
 
-def nesterov(rate: float | Schedule = 0.1, beta: float | Schedule = 0.9) -> Transform:
+@dataclass(frozen=True)
+class nesterov(Optimizer):
     """m <- beta m - rate g; u = beta m - rate g, with theta the point that looks ahead (Sutskever et al. 2013)."""
-    rate, beta = _rate(rate), _beta("beta", beta)
 
-    def update(update, state, parameters, step):
-        number = update.dtype.type
-        kernels.nesterov(update, state["velocity"], number(rate(step)), number(beta(step)))
+    rate: float | Schedule = 0.1
+    beta: float | Schedule = 0.9
 
-    return Transform(_zeros("velocity"), update)
+    moments = ("velocity",)
+
+    def update(self, update, state, parameters, step):
+        rate, beta = (update.dtype.type(as_schedule(value)(step)) for value in (self.rate, self.beta))
+        kernels.nesterov(update, state["velocity"], rate, beta)
 
 
-def rmsprop(rate: float | Schedule = 1e-3, beta: float = 0.99, epsilon: float = 1e-8) -> Transform:
+@dataclass(frozen=True)
+class rmsprop(Optimizer):
     """S <- beta S + (1 - beta) g^2; u = -rate g / (sqrt(S) + epsilon) (Tieleman and Hinton 2012)."""
-    rate, beta = _rate(rate), check_number("beta", beta, low=0, high=1, open_high=True)
 
-    def update(update, state, parameters, step):
+    rate: float | Schedule = 1e-3
+    beta: float = 0.99
+    epsilon: float = 1e-8
+
+    moments = ("square",)
+
+    def update(self, update, state, parameters, step):
         number = update.dtype.type
-        kernels.rmsprop(update, state["square"], number(rate(step)), number(beta), number(epsilon))
+        rate = number(as_schedule(self.rate)(step))
+        kernels.rmsprop(update, state["square"], rate, number(self.beta), number(self.epsilon))
 
-    return Transform(_zeros("square"), update)
 
-
-def adam(rate: float | Schedule = 1e-3, beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8) -> Transform:
+@dataclass(frozen=True)
+class adam(Optimizer):
     """V <- beta1 V + (1 - beta1) g; S <- beta2 S + (1 - beta2) g^2;
     u = -rate V / (1 - beta1^t) / (sqrt(S / (1 - beta2^t)) + epsilon).
 
     V and S stay raw: the correction enters the step only (Kingma and Ba 2015).
     """
-    rate = _rate(rate)
-    beta1 = check_number("beta1", beta1, low=0, high=1, open_high=True)
-    beta2 = check_number("beta2", beta2, low=0, high=1, open_high=True)
 
-    def update(update, state, parameters, step):
+    rate: float | Schedule = 1e-3
+    beta1: float = 0.9
+    beta2: float = 0.999
+    epsilon: float = 1e-8
+
+    moments = ("mean", "square")
+
+    def update(self, update, state, parameters, step):
         number = update.dtype.type
-        size = rate(step) / (1 - beta1 ** (step + 1))
-        root = 1 / np.sqrt(1 - beta2 ** (step + 1))
-        kernels.adam(
-            update,
-            state["mean"],
-            state["square"],
-            number(size),
-            number(root),
-            number(beta1),
-            number(beta2),
-            number(epsilon),
-        )
-
-    return Transform(_zeros("mean", "square"), update)
+        size = as_schedule(self.rate)(step) / (1 - self.beta1 ** (step + 1))
+        root = 1 / np.sqrt(1 - self.beta2 ** (step + 1))
+        constants = (number(value) for value in (size, root, self.beta1, self.beta2, self.epsilon))
+        kernels.adam(update, state["mean"], state["square"], *constants)
 
 
-OPTIMIZERS: dict[str, Callable[..., Transform]] = {
+OPTIMIZERS: dict[str, type[Optimizer]] = {
     "sgd": sgd,
     "momentum": momentum,
     "nesterov": nesterov,

@@ -1,45 +1,88 @@
-"""Schedules: what a rate is at each step, as functions of the step t = 0, 1, 2, ..."""
+"""Schedules: what a rate is at each step t = 0, 1, 2, ...; small objects that are called like functions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from bioneuro.errors import InvalidInput, check_number, choose
 
 Schedule = Callable[[int], float]
 
 
-def constant(value: float) -> Schedule:
+@dataclass(frozen=True)
+class constant:
     """value, always."""
-    return lambda t: value
+
+    value: float
+
+    def __call__(self, t: int) -> float:
+        return self.value
 
 
-def step(first: float, factor: float, every: int) -> Schedule:
+@dataclass(frozen=True)
+class step:
     """first factor^floor(t / every)."""
-    check_number("every", every, low=1, integer=True)
-    return lambda t: first * factor ** (t // every)
+
+    first: float
+    factor: float
+    every: int
+
+    def __post_init__(self):
+        check_number("every", self.every, low=1, integer=True)
+
+    def __call__(self, t: int) -> float:
+        return self.first * self.factor ** (t // self.every)
 
 
-def exponential(first: float, factor: float, every: float = 1) -> Schedule:
+@dataclass(frozen=True)
+class exponential:
     """first factor^(t / every), falling smoothly."""
-    check_number("every", every, low=0, open_low=True)
-    return lambda t: first * factor ** (t / every)
+
+    first: float
+    factor: float
+    every: float = 1
+
+    def __post_init__(self):
+        check_number("every", self.every, low=0, open_low=True)
+
+    def __call__(self, t: int) -> float:
+        return self.first * self.factor ** (t / self.every)
 
 
-def linear(first: float, last: float, over: int) -> Schedule:
+@dataclass(frozen=True)
+class linear:
     """From `first` at t = 0 in a straight line to `last` at t = over, and `last` from there on."""
-    check_number("over", over, low=1, integer=True)
-    return lambda t: first + (last - first) * min(t / over, 1)
+
+    first: float
+    last: float
+    over: int
+
+    def __post_init__(self):
+        check_number("over", self.over, low=1, integer=True)
+
+    def __call__(self, t: int) -> float:
+        return self.first + (self.last - self.first) * min(t / self.over, 1)
 
 
-def piecewise(values: Sequence[float], boundaries: Sequence[int]) -> Schedule:
+@dataclass(frozen=True)
+class piecewise:
     """values[k] for boundaries[k-1] <= t < boundaries[k]; one value more than there are boundaries."""
-    values, boundaries = tuple(values), tuple(boundaries)
-    if len(values) != len(boundaries) + 1 or sorted(boundaries) != list(boundaries):
-        raise InvalidInput(
-            f"piecewise needs rising boundaries and one value more than those, got {values} and {boundaries}"
-        )
-    return lambda t: values[sum(t >= boundary for boundary in boundaries)]
+
+    values: tuple[float, ...]
+    boundaries: tuple[int, ...]
+
+    def __post_init__(self):
+        object.__setattr__(self, "values", tuple(self.values))
+        object.__setattr__(self, "boundaries", tuple(self.boundaries))
+        if len(self.values) != len(self.boundaries) + 1 or sorted(self.boundaries) != list(self.boundaries):
+            raise InvalidInput(
+                "piecewise needs rising boundaries and one value more than those, "
+                f"got {self.values} and {self.boundaries}"
+            )
+
+    def __call__(self, t: int) -> float:
+        return self.values[sum(t >= boundary for boundary in self.boundaries)]
 
 
 def as_schedule(given: float | Schedule) -> Schedule:

@@ -1,3 +1,5 @@
+import pickle
+
 import numpy as np
 import pytest
 
@@ -73,7 +75,7 @@ def test_weight_decay_shrinks_weights_and_spares_biases():
 
 def test_frozen_parameters_stay_bit_identical(walk):
     theta, gradients = walk
-    transform = optim.chain(optim.adam(0.1), optim.freeze(["input->hidden", "output.bias"]))
+    transform = optim.chain(optim.adam(0.1), optim.freeze(("input->hidden", "output.bias")))
     last = list(run(transform, theta, gradients))[-1]
     before, after = Parameters(NET, theta), Parameters(NET, last)
     np.testing.assert_array_equal(after["input->hidden"], before["input->hidden"])
@@ -83,7 +85,7 @@ def test_frozen_parameters_stay_bit_identical(walk):
 
 def test_freezing_an_unknown_parameter_names_the_nearest():
     with pytest.raises(UnknownName, match=r"did you mean 'hidden.bias'"):
-        optim.freeze(["hiden.bias"]).init(Parameters.zeros(NET))
+        optim.freeze(("hiden.bias",)).init(Parameters.zeros(NET))
 
 
 def test_dale_keeps_weights_on_their_side_of_zero():
@@ -104,6 +106,15 @@ def test_dale_keeps_weights_on_their_side_of_zero():
         assert params["i->x"].max() <= 0
     assert params["e->x"].max() > 0  # not all of them died
     assert params["e->i"].min() < 0 < params["e->i"].max()  # sign 0 is free
+
+
+def test_transforms_are_equal_by_their_settings_and_can_be_pickled():
+    one, same, other = (
+        optim.chain(optim.clip(1.0), optim.adam(optim.linear(rate, 0, 100)), optim.dale()) for rate in (0.1, 0.1, 0.2)
+    )
+    assert one == same
+    assert one != other
+    assert pickle.loads(pickle.dumps(one)) == one
 
 
 @pytest.mark.parametrize("bad", [{"rate": -0.1}, {"rate": float("nan")}, {"beta": 1.0}])
