@@ -193,6 +193,13 @@ def test_a_small_world_is_symmetric_simple_and_rewired_as_often_as_said(p):
     assert abs(moved - p * pairs) <= spread
 
 
+def test_units_joined_with_all_others_keep_their_pairs():
+    for seed in range(100):  # with 6 units of 4 neighbours many become full on the way
+        net = within(SmallWorld(4, 1.0), 6, seed=seed)
+        found = net.edges("a->b")
+        assert list(zip(found.pre, found.post, strict=True)) == naive.edges(net.projection("a->b"), 6, 6)
+
+
 def test_clustering_of_a_small_world_falls_as_the_third_power():
     """C(p) = C(0) (1 - p)^3 up to terms of order 1/n (Barrat and Weigt, Eur. Phys. J. B 13 (2000) 547)."""
     n, k = 1500, 20

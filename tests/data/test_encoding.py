@@ -1,0 +1,152 @@
+"""Rows become spikes: laws of the trains, and one row always the same train."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from bioneuro import memory
+from bioneuro.data import encode_latency, encode_poisson, encode_rate, load_digits, rates_of
+from bioneuro.errors import InvalidInput, ResourceError
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.random((40, 7)).astype(np.float32)
+ENCODERS = {
+    "poisson": lambda rows: encode_poisson(rows, 0.3, highest=80.0, lowest=5.0, random_state=4),
+    "poisson on a grid": lambda rows: encode_poisson(rows, 0.3, dt=1e-3, random_state=4),
+    "rate": lambda rows: encode_rate(rows, 0.3),
+    "latency": lambda rows: encode_latency(rows, 0.3, threshold=0.2),
+}
+ALL = pytest.mark.parametrize("encode", ENCODERS.values(), ids=ENCODERS)
+
+
+@ALL
+def test_one_row_gives_one_train_however_the_batch_is_cut(encode):
+    whole = encode(X)
+    order = RANDOM.permutation(len(X))
+    shuffled, alone = encode(X[order].astype(np.float64)), [encode(row) for row in X]
+    for place, i in enumerate(order):
+        for one, other, third in zip(whole.row(i), shuffled.row(place), alone[i].row(0), strict=True):
+            assert np.array_equal(one, other)
+            assert np.array_equal(one, third)
+
+
+@ALL
+def test_spikes_lie_in_the_time_given_in_order_of_time(encode):
+    spikes = encode(X)
+    assert spikes.starts[-1] == len(spikes.units) == len(spikes.times)
+    assert spikes.times.min() >= 0
+    assert spikes.times.max() < 0.3
+    for i in range(len(X)):
+        units, times = spikes.row(i)
+        assert np.all(np.diff(times) >= 0)
+        assert np.array_equal(spikes.counts()[i], np.bincount(units, minlength=7))
+
+
+@ALL
+def test_chunks_do_not_show(encode, monkeypatch):
+    whole = encode(X)
+    monkeypatch.setattr("bioneuro.data.encoding._CHUNK", 7)
+    for one, other in zip(whole, encode(X), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_rates_run_linearly_from_the_lowest_to_the_highest():
+    assert rates_of([0.0, 0.25, 1.0], highest=90.0, lowest=10.0).tolist() == [10, 30, 90]
+
+
+def test_poisson_counts_follow_poissons_law():
+    """3,000 different rows at mean 4: chi-square against the law, and the mean and variance of the counts."""
+    rows = np.full((3000, 2), 0.5)
+    rows[:, 1] = np.linspace(0, 1, 3000)  # tells the rows apart
+    counts = encode_poisson(rows, 0.1, highest=80.0, random_state=1).counts()[:, 0]
+    observed = np.bincount(np.minimum(counts, 10), minlength=11)
+    expected = 3000 * np.append(stats.poisson.pmf(np.arange(10), 4), stats.poisson.sf(9, 4))
+    assert stats.chisquare(observed, expected).pvalue > 1e-6
+
+
+def test_poisson_times_are_uniform_and_intervals_exponential():
+    rows = np.column_stack([np.ones(300), np.linspace(0, 1, 300)])
+    spikes = encode_poisson(rows, 1.0, highest=50.0, lowest=50.0, random_state=2)
+    assert stats.kstest(spikes.times, "uniform").pvalue > 1e-6
+    intervals = np.concatenate([np.diff(times[units == 0]) for units, times in map(spikes.row, range(300))])
+    # within [0, 1) long intervals are cut off: a mean of 1/50 less a share of about 1/50
+    assert intervals.mean() == pytest.approx(1 / 50, rel=0.04)
+    assert intervals.std() / intervals.mean() == pytest.approx(1, abs=0.05)
+
+
+def test_poisson_trains_of_rows_features_and_seeds_are_not_alike():
+    two = np.array([[0.5, 0.5], [0.5, 0.5000001]])
+    spikes = encode_poisson(two, 1.0, random_state=0)
+    units, times = spikes.row(0)
+    assert not np.array_equal(times[units == 0], times[units == 1])
+    assert not np.array_equal(spikes.row(0)[1], spikes.row(1)[1])
+    assert not np.array_equal(encode_poisson(two, 1.0, random_state=1).times, spikes.times)
+
+
+def test_spikes_on_a_grid_are_whole_steps():
+    steps = encode_poisson(X, 0.05, dt=1e-4, highest=1000.0, random_state=0).times / 1e-4
+    assert np.allclose(steps, np.rint(steps), atol=1e-6)
+    assert steps.max() < 499.5
+
+
+def test_regular_trains_have_their_rate_and_no_noise():
+    spikes = encode_rate([[1.0, 0.5, 0.0, 0.04]], 0.1)
+    assert spikes.counts().tolist() == [[10, 5, 0, 0]]
+    units, times = spikes.row(0)
+    assert times[units == 0] == pytest.approx(np.arange(0.005, 0.1, 0.01))
+    assert times[units == 1] == pytest.approx(np.arange(0.01, 0.1, 0.02))
+
+
+def test_latency_tells_strong_features_first():
+    spikes = encode_latency([[0.25, 1.0, 0.0, 0.5]], 0.2)
+    assert spikes.row(0)[0].tolist() == [1, 3, 0]
+    assert spikes.row(0)[1] == pytest.approx([0, 0.1, 0.15])
+    assert encode_latency([[0.25, 1.0]], 0.2, threshold=0.25).units.tolist() == [1]
+
+
+@ALL
+def test_rows_without_activity_are_silent(encode):
+    if encode is ENCODERS["poisson"]:
+        pytest.skip("its lowest rate is 5 Hz")
+    spikes = encode(np.zeros((3, 4)))
+    assert spikes.starts.tolist() == [0, 0, 0, 0]
+    assert spikes.counts().shape == (3, 4)
+
+
+def test_digits_are_encoded_as_they_come():
+    digits = load_digits()
+    spikes = encode_poisson(digits.X[:50], 0.1, random_state=0)
+    mean, spread = 10 * digits.X[:50].sum(), np.sqrt(10 * digits.X[:50].sum())
+    assert abs(len(spikes.times) - mean) < 5 * spread
+
+
+@pytest.mark.parametrize(
+    ("encode", "message"),
+    [
+        (
+            lambda: encode_poisson([[1.5]], 0.1),
+            r"values run from 1.5 to 1.5; spikes encode values in \[0, 1\]: rescale",
+        ),
+        (lambda: encode_rate([[-0.1]], 0.1), "values run from -0.1"),
+        (lambda: encode_latency([[np.nan]], 0.1), "X holds 1 values that are NaN or infinite"),
+        (lambda: encode_poisson(np.zeros((0, 3)), 0.1), "X is empty"),
+        (lambda: encode_poisson([[1.0]], 0), "duration must be a number in .* got 0; seconds"),
+        (lambda: encode_poisson([[1.0]], 0.1, highest=-5), "highest must be a number in .* rates are in hertz"),
+        (lambda: encode_poisson([[1.0]], 0.1, lowest=200), "lowest must be a number in .* at most `highest`"),
+        (lambda: encode_poisson([[1.0]], 0.1, dt=0.2), "dt must be a number in"),
+        (lambda: encode_poisson([[1.0]], 0.1, dt=0.03), "duration=0.1 s is not a multiple of dt=0.03 s; take 0.09 s"),
+        (lambda: encode_poisson([[1.0]], 0.1, random_state="x"), "random_state must be None"),
+        (lambda: encode_latency([[1.0]], 0.1, threshold=2), r"threshold must be a number in \[0, 1\]"),
+    ],
+)
+def test_what_cannot_be_encoded_is_refused_in_words(encode, message):
+    with pytest.raises(InvalidInput, match=message):
+        encode()
+
+
+def test_more_spikes_than_memory_are_refused_before_they_are_drawn(monkeypatch):
+    monkeypatch.setattr(memory, "available", lambda: 2**20)
+    with pytest.raises(ResourceError, match=r"spikes needs .* GiB"):
+        encode_poisson(np.ones((100, 100)), 10.0)
