@@ -30,12 +30,13 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bioneuro import memory
 from bioneuro._jit.keys import Key
 from bioneuro._jit.random import hash_rows, permutation
 from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number
 from bioneuro.parameters import Parameters
 from bioneuro.recording import Recording
-from bioneuro.spiking.competitive_kernels import Cell, Plasticity, Protocol, show_rows
+from bioneuro.spiking.competitive_kernels import Cell, Plasticity, Protocol, Workspace, show_rows
 from bioneuro.topology import Dense, Population, Topology
 from bioneuro.topology.units import LIF
 from bioneuro.training.interrupt import Interruption, TrainingInterrupted
@@ -135,6 +136,15 @@ def cells(unit: LIF, size: int, dt: float) -> Cell:
     return Cell(*(x.astype(np.float32) for x in single), np.rint(refractory / dt).astype(np.int64))
 
 
+def workspace(n_inputs: int, n_hidden: int, channels: int) -> Workspace:
+    """The arrays that a run of the kernel works in."""
+    room = n_inputs * channels
+    memory.require({"channels": 24 * room}, f"{channels:,} channels for each of {n_inputs:,} inputs")
+    over_channels = (np.empty(room, dtype) for dtype in (np.int64, np.uint32, np.float32))
+    over_units = (np.empty(n_hidden, dtype) for dtype in (np.float32, np.int64, np.float32))
+    return Workspace(*over_channels, np.empty(room + 1, np.int64), *over_units)
+
+
 def train(
     topology: Topology,
     X: np.ndarray,
@@ -200,10 +210,11 @@ def respond(
     counts, shows = np.empty((len(X), n_hidden), np.int32), np.empty(len(X), np.int32)
     cell, protocol = cells(parameters.topology["hidden"].unit, n_hidden, competition.dt), competition.protocol()
     hashes, order, frozen = hash_rows(X), np.arange(len(X)), Plasticity(0.0, 0.0, 0.0, 1)
+    space = workspace(n_inputs, n_hidden, protocol.channels)
     for start, stop in _chunks(0, len(X), n_hidden, protocol.steps):
         show_rows(
             X, hashes, order, start, stop, 0, 0, key.words, weights, theta, alive_inputs, alive, cell, protocol, frozen,
-            counts, shows,
+            space, counts[start:stop], shows[start:stop],
         )  # fmt: skip
     return counts
 
@@ -251,18 +262,22 @@ class _Trainer:
     def train(self, checkpoint, progress: bool) -> None:
         hashes, words = hash_rows(self.X), self.key.child("spikes").words
         living = tuple(np.ones(size, dtype=bool) for size in self.weights.shape)
-        counts, shows = np.zeros((self.n, self.theta.size), np.int32), np.zeros(self.n, np.int32)
+        space = workspace(*self.weights.shape, self.protocol.channels)
         written = time.monotonic()
         with Interruption() as interruption, _bar(self.total, self.pictures, progress) as bar:
             while self.pictures < self.total and not interruption.requested:
                 epoch, begin = divmod(self.pictures, self.n)
                 order = permutation(self.key.child("order"), epoch, self.n)
                 for start, stop in _chunks(begin, self.n, self.theta.size, self.protocol.steps):
+                    counts, shows = (
+                        np.empty((stop - start, self.theta.size), np.int32),
+                        np.empty(stop - start, np.int32),
+                    )
                     show_rows(
                         self.X, hashes, order, start, stop, epoch, self.pictures, words, self.weights, self.theta,
-                        *living, self.cell, self.protocol, self.plasticity, counts, shows,
+                        *living, self.cell, self.protocol, self.plasticity, space, counts, shows,
                     )  # fmt: skip
-                    self._count(counts, shows, order[start:stop])
+                    self._count(counts, shows)
                     bar.update(stop - start)
                     if checkpoint is not None and time.monotonic() - written > CHECKPOINT_SECONDS:
                         _write(checkpoint, self.state())
@@ -278,9 +293,9 @@ class _Trainer:
                 stacklevel=4,
             )
 
-    def _count(self, counts, shows, shown) -> None:
-        self.pictures += len(shown)
-        self.open = self.open[0] + int(counts[shown].sum()), self.open[1] + int(shows[shown].sum())
+    def _count(self, counts, shows) -> None:
+        self.pictures += len(shows)
+        self.open = self.open[0] + int(counts.sum()), self.open[1] + int(shows.sum())
         if self.pictures % self.n == 0:
             self.spikes.append(self.open[0] / self.n)
             self.shows.append(self.open[1] / self.n)

@@ -62,41 +62,47 @@ class Workspace(NamedTuple):
 @kernel
 def show_rows(
     X, hashes, order, start, stop, epoch, first, key, weights, theta, alive_inputs, alive, cell, protocol, plasticity,
-    counts, shows,
+    space, counts, shows,
 ):  # fmt: skip
     """Show the rows order[start:stop] of X, one after the other; the layer learns where its rates are above 0.
 
     X : (n, n_inputs) in [0, 1]. hashes : (n,) uint64, the stream of each row. first : number of the picture at `start`
     since training began. weights : (n_inputs, n_hidden), theta : (n_hidden,), both changed in place. Out: counts
-    (n, n_hidden) int32, spikes of the last showing; shows (n,) int32, how often each picture was shown.
+    (stop - start, n_hidden) int32, spikes in the last showing of each; shows (stop - start,) int32, how many showings.
     """
-    n_hidden, room = theta.shape[0], X.shape[1] * protocol.channels
-    space = Workspace(
-        np.empty(room, np.int64), np.empty(room, np.uint32), np.empty(room, np.float32), np.empty(room + 1, np.int64),
-        np.empty(n_hidden, np.float32), np.empty(n_hidden, np.int64), np.empty(n_hidden, np.float32),
-    )  # fmt: skip
-    for j in range(n_hidden):
+    for j in range(theta.shape[0]):
         space.limit[j] = cell.threshold[j] + theta[j] if alive[j] else np.float32(np.inf)
-    for position in range(start, stop):
-        i = order[position]
-        left = 1.0 - (first + position - start) / plasticity.pictures
+    for place in range(stop - start):
+        i, seen = order[start + place], counts[place]
+        left = 1.0 - (first + place) / plasticity.pictures
         rate, growth = plasticity.rate * left, np.float32(plasticity.growth * left)
-        mass = 0.0
+        mass = np.float64(0)
         for value in X[i]:
             mass += value
-        counts[i, :] = 0
-        shows[i] = 0
+        seen[:] = 0
+        shows[place] = 0
         if mass <= 0.0:  # black: nothing to show
             continue
         brightness = protocol.strength / (mass * protocol.channels)
-        while shows[i] < protocol.max_shows:
+        while shows[place] < protocol.max_shows:
             n = _prepare(X[i], brightness, alive_inputs, protocol.channels, space)
-            step = np.uint64((epoch * protocol.max_shows + shows[i]) * protocol.steps)
+            step = np.uint64((epoch * protocol.max_shows + shows[place]) * protocol.steps)
             found = _show(
-                n, hashes[i], step, key, weights, theta, cell, protocol, rate, growth, plasticity.weight_sum, space,
-                counts[i],
-            )  # fmt: skip
-            shows[i] += 1
+                n,
+                hashes[i],
+                step,
+                key,
+                weights,
+                theta,
+                cell,
+                protocol,
+                rate,
+                growth,
+                plasticity.weight_sum,
+                space,
+                seen,
+            )
+            shows[place] += 1
             if found >= protocol.min_spikes:
                 break
             brightness *= protocol.brighter
@@ -192,7 +198,7 @@ def _winner(voltage, limit):
 @kernel
 def _pull(n, winner, rate, weight_sum, weights, space):
     """w_i <- (1 - rate) w_i + rate weight_sum x_i / sum_k x_k, for the weights into one unit."""
-    total = 0.0
+    total = np.float64(0)
     for k in range(n):
         total += space.trace[k]
     keep, gain = np.float32(1.0 - rate), np.float32(rate * weight_sum / total)
