@@ -14,7 +14,7 @@ import numpy as np
 from bioneuro import memory
 from bioneuro.errors import FileFormatError
 from bioneuro.io.container import parse_dtype
-from bioneuro.io.encode import MAX_DEPTH, WORDS, is_fitted
+from bioneuro.io.encode import MAX_DEPTH, WORDS, is_fitted, names_of
 from bioneuro.io.kinds import KINDS_BY_NAME
 from bioneuro.io.storable import class_of
 
@@ -123,8 +123,8 @@ class _Decoder:
 
     def named(self, depth: int, key: Any, of: Any) -> Any:
         cls = class_of(key)
-        if not hasattr(cls, "_fields"):
-            raise FileFormatError(f"{key!r} is a {cls!r} and no NamedTuple, as the file has it")
+        if names_of(cls) is None:
+            raise FileFormatError(f"{key!r} is a {cls!r} and no NamedTuple or dataclass, as the file has it")
         parts = self.entries(of, depth)
         return _rebuild(key, lambda: cls(**parts))
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import struct
 from collections.abc import Callable, Mapping
+from dataclasses import fields, is_dataclass
 from pathlib import PurePath
 from typing import Any
 
@@ -52,9 +53,9 @@ class _Encoder:
             return self.kind(thing, where, depth + 1)
         if callable(thing) or (isinstance(thing, tuple) and any(map(callable, thing))):
             raise _cannot_store(where, f"a {type(thing).__name__}, and functions are not stored (give it by its name)")
-        if isinstance(thing, tuple) and hasattr(thing, "_fields"):
-            key = key_of(type(thing), where)
-            return {"is": "named", "key": key, "of": self.entries(thing._asdict(), where, depth + 1)}
+        if (names := names_of(type(thing))) is not None:
+            parts = {name: getattr(thing, name) for name in names}
+            return {"is": "named", "key": key_of(type(thing), where), "of": self.entries(parts, where, depth + 1)}
         if hasattr(thing, "get_params"):
             return self.estimator(thing, where, depth + 1)
         raise _cannot_store(where, f"a {type(thing).__name__}")
@@ -130,6 +131,13 @@ class _Encoder:
         return len(self.arrays) - 1
 
 
+def names_of(cls: Any) -> tuple[str, ...] | None:
+    """The fields of a NamedTuple or a dataclass; None for all other classes."""
+    if isinstance(cls, type) and is_dataclass(cls):
+        return tuple(field.name for field in fields(cls))
+    return getattr(cls, "_fields", None)
+
+
 def is_fitted(attribute: str) -> bool:
     """Whether an attribute is part of what was learnt: named `like_this_`, or `_like_this` where it is private."""
     return (attribute.endswith("_") or attribute.startswith("_")) and not attribute.startswith("__")
@@ -139,7 +147,7 @@ def _cannot_store(where: str, what: str) -> InvalidInput:
     return InvalidInput(
         f"cannot store {where}: it is {what}; what can be stored are numbers, text, booleans, None, arrays of numbers, "
         "booleans or text, lists, tuples and dicts of those, topologies, parameters, lesions, recordings, data sets, "
-        "units, and registered estimators and NamedTuples"
+        "units, and registered estimators, NamedTuples and dataclasses"
     )
 
 

@@ -107,7 +107,7 @@ def test_folders_and_missing_files_are_named(tmp_path):
             [1, len],
             r"list\[1\]: it is a builtin_function_or_method, and functions are not stored \(give it by its name\)",
         ),
-        (bioneuro.optim.adam(1e-3), "it is a Transform, and functions are not stored"),
+        (bioneuro.optim.adam(1e-3), "is a adam, a class without a key"),
         ((1, {2, 3}), r"cannot store tuple\[1\]: it is a set; what can be stored are numbers, text"),
         (b"bytes", "it is a bytes"),
         (1 + 2j, "it is a complex"),
