@@ -183,7 +183,8 @@ class _Run:
         if state is None:
             self.step, self.dynamics = 0, self._fresh()
         else:
-            self.step, self.dynamics = state.step, self._taken_up(state)
+            self.dynamics = self._taken_up(state)
+            self.step = state.step
         if state is None or random_state is not None:
             self.key = Key.from_seed(seed_from(random_state)).child("spiking")
         else:

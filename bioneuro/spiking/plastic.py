@@ -127,17 +127,18 @@ class Rules:
         return min(((step // period + 1) * period for _, period in self.normalising.values()), default=None)
 
     def normalise(self, step: int, parameters: Parameters) -> None:
-        """Rescale what is due after `step` steps."""
+        """Rescale what is due after `step` steps; no weight leaves the bounds of its rule."""
         for name, (rule, period) in self.normalising.items():
             if step % period:
                 continue
             projection, n_post = self.topology.projection(name), self.topology.ends(name)[1].size
-            if isinstance(projection, Dense):
-                rule.apply(parameters[name])
-            elif isinstance(projection, Sparse):
-                rule.apply(parameters[name], self.topology.edges(name).post, n_post)
-            else:
-                rule.apply(parameters[name], np.arange(n_post), n_post)
+            weights, post = parameters[name], None
+            if not isinstance(projection, Dense):
+                post = self.topology.edges(name).post if isinstance(projection, Sparse) else np.arange(n_post)
+            rule.apply(weights, post, n_post)
+            if name in self.learning:  # bounds come before sums
+                w_max = weights.dtype.type(self.learning[name].w_max)
+                np.clip(weights, -w_max, w_max, out=weights)
 
 
 def _listed(given: Mapping | None):

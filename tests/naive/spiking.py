@@ -55,7 +55,9 @@ def simulate(parameters, n_steps, dt, *, drive=None, sigma=None, trains=None, po
         for q in topology.projections:
             delay = max(1, round(q.delay / dt))
             if n >= delay:
-                landed = fired[n - delay][q.pre] @ full[q.name]
+                sent = fired[n - delay][q.pre]
+                who = np.flatnonzero(sent)
+                landed = (sent[who, None] * full[q.name][who]).sum(axis=0)
                 if q.tau_synapse:
                     current[q.post, q.tau_synapse] += landed
                 else:

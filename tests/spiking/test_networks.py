@@ -1,0 +1,112 @@
+"""Networks: the same spikes as the plain twin, and Brunel's asynchronous irregular state."""
+
+import numpy as np
+import pytest
+
+from bioneuro import Dense, OneToOne, Parameters, Population, Sparse, Topology
+from bioneuro.spiking import LIF, Poisson, SpikeTrain, simulate, spikes_of
+from bioneuro.topology import Edges, FixedInDegree, FixedProbability
+from tests.naive import spiking as naive
+
+DT = 1e-4
+JUMP = 2.0**-11  # V; sums of its multiples are exact, so that no order of summation matters
+
+
+def steps_of(run):
+    return list(zip(run["spikes.units"].tolist(), np.rint(run["spikes.times"] / DT).astype(int).tolist(), strict=True))
+
+
+def mixed(dtype="float64"):
+    """Every kind of projection, jumps and two currents, several delays, sources that spike and neurons that inhibit."""
+    cell = LIF(refractory=1e-3)
+    populations = [
+        Population("in", 5, "input", "linear", bias=False),
+        Population("a", 7, "hidden", cell, bias=False),
+        Population("b", 5, "output", LIF(tau_m=15e-3, v_reset=0.0), bias=False),
+    ]
+    edges = Edges([0, 0, 1, 3, 6, 6, 6], [1, 1, 4, 2, 0, 3, 4])
+    projections = [
+        Dense("in", "a", delay=1e-3),
+        OneToOne("in", "b", tau_synapse=5e-3),
+        Sparse("a", "b", edges, multapses=True, delay=0.5e-3),
+        Sparse("a", "a", FixedProbability(0.5), shared=True, sign=-1, delay=2e-3),
+        Dense("b", "a", name="back", tau_synapse=15e-3, delay=3e-4),
+        Dense("b", "b", shared=True, sign=-1, tau_synapse=5e-3),
+        OneToOne("in", "b", name="jump", shared=True, delay=1e-3),
+    ]
+    params = Parameters.zeros(Topology(populations, projections), dtype)
+    draws = np.random.default_rng(0)
+    for projection in projections:
+        key, sign = projection.name, projection.sign or 1
+        params[key] = sign * draws.integers(1, 12, params[key].shape) * JUMP * (8 if projection.tau_synapse else 1)
+    return params
+
+
+def test_a_network_of_every_kind_of_projection_spikes_as_its_plain_twin():
+    params = mixed()
+    train = SpikeTrain([4, 4, 2], [10e-3, 10e-3, 15e-3])
+    run = simulate(params, {"in": [Poisson(300.0), train]}, 0.2, random_state=5, record=["spikes", "voltage"])
+    events = {"in": [(4, 100), (4, 100), (2, 150)]}
+    spikes, membranes = naive.simulate(params, 2000, DT, trains=events, poisson={"in": (300.0, None)}, seed=5)
+    assert {unit for unit, _ in spikes} == set(range(17))
+    assert steps_of(run) == spikes
+    np.testing.assert_allclose(run["voltage.a"], membranes[:, 5:12], atol=1e-12)
+    np.testing.assert_allclose(run["voltage.b"], membranes[:, 12:], atol=1e-12)
+
+
+def brunel(n=2000, g=5, dtype="float64"):
+    """Brunel's sparse network scaled down: a tenth of all connections, threshold rate crossed twofold from outside."""
+    cell = LIF(tau_m=20e-3, v_threshold=20e-3, v_reset=10e-3, refractory=2e-3)
+    sizes = {"E": 4 * n // 5, "I": n // 5}
+    populations = [Population(name, size, "hidden", cell, bias=False) for name, size in sizes.items()]
+    projections = [
+        Sparse(pre, post, FixedInDegree(sizes[pre] // 10), multapses=True, delay=1.5e-3, shared=True, sign=sign)
+        for pre, sign in (("E", 1), ("I", -1))
+        for post in sizes
+    ]
+    params = Parameters.zeros(Topology(populations, projections), dtype)
+    for projection in projections:
+        params[projection.name] = JUMP if projection.sign > 0 else -g * JUMP
+    rate = 2 * 20e-3 / (JUMP * 20e-3)
+    return params, rate
+
+
+def test_brunels_network_spikes_as_its_plain_twin():
+    params, rate = brunel()
+    run = simulate(params, {name: Poisson(rate, weight=JUMP) for name in "EI"}, 0.1, random_state=1)
+    spikes, _ = naive.simulate(params, 1000, DT, poisson={name: (rate, JUMP) for name in "EI"}, seed=1)
+    assert len(spikes) > 5000
+    assert steps_of(run) == spikes
+
+
+def test_brunels_network_is_asynchronous_and_irregular():
+    params, rate = brunel(g=6, dtype="float32")
+    run = simulate(params, {name: Poisson(rate, weight=JUMP) for name in "EI"}, 1.2, random_state=2)
+    units, times = spikes_of(run, "E")
+    units, times = units[times >= 0.2], times[times >= 0.2]
+    assert 30 < len(units) / 1600 < 42  # the plain twin runs at the same spikes, see above
+    variation = [np.std(d) / np.mean(d) for unit in range(300) for d in [np.diff(times[units == unit])] if len(d) > 5]
+    assert np.mean(variation) > 0.8
+    counts = np.histogram2d(units, times, bins=(np.arange(1601), np.linspace(0.2, 1.2, 201)))[0]
+    single = counts.var(axis=1)
+    shared = (counts.sum(axis=0).var() - single.sum()) / (1600 * 1599 * single.mean())
+    assert abs(shared) < 0.03  # mean correlation of two cells in windows of 5 ms
+
+
+def test_more_inhibition_lowers_the_rate():
+    rates = {}
+    for g in (2, 4, 8):
+        params, rate = brunel(500, g)
+        inputs = {name: Poisson(rate, weight=JUMP) for name in "EI"}
+        run = simulate(params, inputs, 0.3, random_state=1, record=["rate"], max_rate=np.inf)
+        rates[g] = run["rate.E"][500:].mean()
+    assert rates[2] > 1.5 * rates[4] > 3 * rates[8]
+
+
+@pytest.mark.small
+def test_a_small_network_runs_the_same_without_the_compiler():
+    params = mixed()
+    run = simulate(params, {"in": Poisson(2000.0)}, 0.02, random_state=5)
+    spikes, _ = naive.simulate(params, 200, DT, poisson={"in": (2000.0, None)}, seed=5)
+    assert steps_of(run) == spikes
+    assert {unit for unit, _ in spikes if unit >= 5}

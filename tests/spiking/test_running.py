@@ -1,0 +1,242 @@
+"""Runs: cut anywhere, continued anywhere, recorded, lesioned, guarded, interrupted."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+
+import numpy as np
+import pytest
+
+import bioneuro
+from bioneuro import Parameters, Population, Topology
+from bioneuro.errors import NotFiniteError, ResourceError
+from bioneuro.plasticity import STDP, AdaptiveThreshold, InhibitorySTDP, NormaliseWeights
+from bioneuro.spiking import (
+    LIF,
+    NoiseCurrent,
+    Poisson,
+    RunawayRate,
+    SpikeTrain,
+    StepCurrent,
+    engine,
+    simulate,
+    spikes_of,
+)
+from bioneuro.topology import Dense, FixedProbability, Sparse
+from bioneuro.training.interrupt import TrainingInterrupted
+
+W = 4e-3
+
+
+def plastic_network(dtype="float32"):
+    """Sources, excitation and inhibition with currents and delays; three projections that learn, one adapts."""
+    cell = LIF(refractory=1.5e-3)
+    populations = [
+        Population("in", 20, "input", "linear", bias=False),
+        Population("E", 30, "hidden", cell, bias=False),
+        Population("I", 8, "hidden", cell, bias=False),
+    ]
+    projections = [
+        Dense("in", "E", sign=1, delay=1e-3),
+        Sparse("E", "E", FixedProbability(0.3), sign=1, delay=2.5e-3),
+        Dense("E", "I", sign=1, tau_synapse=4e-3),
+        Dense("I", "E", sign=-1, delay=1.2e-3),
+    ]
+    params = Parameters.zeros(Topology(populations, projections), dtype)
+    draws = np.random.default_rng(1)
+    for projection in projections:
+        params[projection.name] = (projection.sign or 1) * draws.uniform(0, 1, params[projection.name].shape) * W
+    return params
+
+
+RULES = {
+    "in->E": [STDP(w_max=W), NormaliseWeights(20 * W / 2, period=13e-3)],
+    "E->E": STDP(w_max=W, dependence="multiplicative", pairing="nearest"),
+    "I->E": InhibitorySTDP(w_max=W, eta=0.05),
+    "E": AdaptiveThreshold(1e-4, tau=0.5),
+}
+INPUTS = {
+    "in": [Poisson(80.0), SpikeTrain([3, 3, 5], [0.01, 0.01, 0.055])],
+    "E": [NoiseCurrent(2e-3, mean=14e-3), StepCurrent(5e-3, start=20.05e-3, stop=40e-3)],
+    "I": Poisson(900.0, weight=1e-3, start=10e-3, tau_synapse=2e-3),
+}
+
+
+def bytes_of(run):
+    return {
+        "weights": run.parameters.theta.tobytes(),
+        **{name: trace.tobytes() for name, trace in run.traces.items()},
+        **{name: np.asarray(value).tobytes() for name, value in run.state._asdict().items() if name != "network"},
+    }
+
+
+def go(duration=0.1, **options):
+    options = {"rules": RULES, "random_state": 7, "record": ["spikes", "voltage", "rate"]} | options
+    return simulate(plastic_network(), INPUTS, duration, **options)
+
+
+@pytest.mark.parametrize("length", [1, 7, 100])
+def test_spikes_weights_and_state_are_the_same_bytes_however_the_run_is_cut(monkeypatch, length):
+    whole = bytes_of(go())
+    monkeypatch.setattr(engine, "next_call", lambda *_: length)
+    assert bytes_of(go()) == whole
+
+
+def test_a_short_buffer_for_spikes_changes_nothing(monkeypatch):
+    whole = bytes_of(go())
+    monkeypatch.setattr("bioneuro.spiking.recording.ROOM", 0)  # room for two steps' worth at most
+    assert bytes_of(go()) == whole
+
+
+def test_two_halves_equal_the_whole_in_the_middle_of_delays_and_refractory_periods():
+    whole = go()
+    first = go(0.0437)
+    assert np.any(first.state.refractory > 0)
+    assert np.any(first.state.arrivals != 0)
+    second = simulate(
+        first.parameters, INPUTS, 0.0563, rules=RULES, state=first.state, record=["spikes", "voltage", "rate"]
+    )
+    assert second.parameters.theta.tobytes() == whole.parameters.theta.tobytes()
+    for name in whole.traces:
+        np.testing.assert_array_equal(np.concatenate([first[name], second[name]]), whole[name])
+    assert bytes_of(second)["membrane"] == bytes_of(whole)["membrane"]
+    assert second.state.time == pytest.approx(0.1)
+
+
+def test_a_run_continues_bit_for_bit_in_another_process(tmp_path):
+    first = go(0.0437)
+    bioneuro.save(tmp_path / "first.npz", first)
+    code = (
+        "import sys, bioneuro\n"
+        "from bioneuro.spiking import simulate\n"
+        "from tests.spiking.test_running import INPUTS, RULES\n"
+        "first = bioneuro.load(sys.argv[1])\n"
+        "run = simulate(first.parameters, INPUTS, 0.0563, rules=RULES, state=first.state, record=['spikes'])\n"
+        "bioneuro.save(sys.argv[2], run)\n"
+    )
+    files = [str(tmp_path / name) for name in ("first.npz", "second.npz")]
+    subprocess.run([sys.executable, "-c", code, *files], check=True, timeout=120, cwd=os.getcwd())
+    second, whole = bioneuro.load(files[1]), go()
+    assert second.parameters.theta.tobytes() == whole.parameters.theta.tobytes()
+    np.testing.assert_array_equal(
+        np.concatenate([first["spikes.units"], second["spikes.units"]]), whole["spikes.units"]
+    )
+    np.testing.assert_array_equal(second.state.membrane, whole.state.membrane)
+
+
+def test_inputs_are_never_changed_and_the_global_generator_is_left_alone():
+    params = plastic_network()
+    before, generator = params.theta.copy(), np.random.get_state()[1].copy()  # noqa: NPY002 - watched, not used
+    run = simulate(params, INPUTS, 0.05, rules=RULES, random_state=0)
+    np.testing.assert_array_equal(params.theta, before)
+    assert np.any(run.parameters.theta != before)
+    np.testing.assert_array_equal(np.random.get_state()[1], generator)  # noqa: NPY002
+    state = run.state.membrane.copy()
+    simulate(run.parameters, INPUTS, 0.01, rules=RULES, state=run.state)
+    np.testing.assert_array_equal(run.state.membrane, state)
+
+
+def test_another_seed_gives_other_spikes_and_no_seed_fresh_ones():
+    assert bytes_of(go())["spikes.times"] != bytes_of(go(random_state=8))["spikes.times"]
+    assert bytes_of(go(random_state=None))["spikes.times"] != bytes_of(go(random_state=None))["spikes.times"]
+
+
+def test_traces_start_anew_under_other_rules_and_a_state_of_another_network_is_refused():
+    first = go(0.05)
+    assert np.any(first.state.pre_traces > 0)
+    frozen = simulate(first.parameters, INPUTS, 0.01, state=first.state)
+    assert frozen.state.pre_traces.size == 0
+    np.testing.assert_array_equal(frozen.parameters.theta, first.parameters.theta)
+    with pytest.raises(bioneuro.errors.InvalidInput, match="belongs to another network"):
+        simulate(plastic_network("float64"), INPUTS, 0.01, state=first.state)
+    with pytest.raises(bioneuro.errors.InvalidInput, match=r"state must be the \.state"):
+        simulate(first.parameters, INPUTS, 0.01, state=first)
+    with pytest.raises(bioneuro.errors.InvalidInput, match=r"state.membrane must be float32 \(58,\)"):
+        simulate(first.parameters, INPUTS, 0.01, state=first.state._replace(membrane=np.zeros(3)))
+
+
+def test_only_what_is_asked_for_is_recorded():
+    run = go(record={"spikes": ["I"], "voltage": {"E": [3, 5]}, "rate": ["E"]})
+    full = go()
+    assert set(run.traces) == {"spikes.units", "spikes.times", "times", "voltage.E", "rate.E"}
+    np.testing.assert_array_equal(spikes_of(run, "I")[1], spikes_of(full, "I")[1])
+    assert spikes_of(run, "E")[0].size == 0
+    np.testing.assert_array_equal(run["voltage.E"], full["voltage.E"][:, [3, 5]])
+    counts = np.bincount(np.rint(spikes_of(full, "E")[1] / 1e-4).astype(int), minlength=1000)
+    np.testing.assert_allclose(run["rate.E"], counts / (30 * 1e-4))
+    assert set(go(record=None).traces) == set()
+
+
+def test_the_dead_never_spike_and_their_silence_reaches_others():
+    params = plastic_network()
+    lesion = params.topology.lesion(units={"in": 0.3, "E": 0.5}, synapses={"E->I": 0.4}, random_state=0)
+    rules = {name: rule for name, rule in RULES.items() if name != "E->I"}
+    run = simulate(params, INPUTS, 0.3, rules=rules, lesion=lesion, random_state=7)
+    whole = simulate(params, INPUTS, 0.3, rules=rules, random_state=7)
+    assert set(run["spikes.units"]) <= set(np.flatnonzero(lesion.alive))
+    assert len(set(whole["spikes.units"])) == 58
+    assert np.all(run.parameters["E->I"][~lesion.intact["E->I"]] == 0)
+    lesion = params.topology.lesion(synapses={"in->E": 0.1})
+    with pytest.raises(bioneuro.errors.InvalidInput, match="'in->E' are dead and would grow again"):
+        simulate(params, INPUTS, 0.1, rules=RULES, lesion=lesion)
+
+
+def test_a_runaway_network_ends_with_an_error_that_holds_the_recording():
+    params = plastic_network()
+    params["E->E"] = W
+    inputs = {"E": StepCurrent(1.0, start=0.1)}
+    with pytest.raises(RunawayRate, match=r"population 'E' fires at \d+ Hz .* above max_rate=400 Hz") as caught:
+        simulate(params, inputs, 1.0)
+    assert caught.value.recording.state.time == pytest.approx(0.2)
+    assert caught.value.recording["spikes.times"].max() < 0.2
+    assert simulate(params, inputs, 0.3, max_rate=np.inf).state.time == pytest.approx(0.3)
+
+
+def test_numbers_that_overflow_end_the_run_with_the_time():
+    params = Parameters.zeros(Topology([Population("cell", 1, "output", LIF(v_threshold=1.0))]), "float32")
+    params["cell.bias"] = -3e38
+    inputs = {"cell": SpikeTrain([0] * 4, [0.01] * 4, weight=-1e3)}
+    params["cell.bias"] = -np.finfo(np.float32).max
+    with np.errstate(over="ignore"), pytest.raises(NotFiniteError, match="no longer a finite number at") as caught:
+        simulate(params, inputs | {"cell": [StepCurrent(-1e3)] * 2}, 3.0, dt=0.02)
+    assert caught.value.recording.state is not None
+
+
+def test_parameters_that_are_not_finite_are_refused():
+    params = plastic_network()
+    params["in->E"][0, 0] = np.nan
+    with pytest.raises(bioneuro.errors.InvalidInput, match="not finite"):
+        simulate(params, INPUTS, 0.01)
+
+
+def test_a_recording_beyond_its_limit_is_refused_or_ends_with_what_there_is():
+    with pytest.raises(ResourceError, match="mostly voltage, and record_limit allows"):
+        go(record_limit=1e5)
+    with pytest.raises(ResourceError, match=r"spikes by .* fill the recording") as caught:
+        go(record=["spikes"], record_limit=500)
+    assert caught.value.recording["spikes.units"].size > 500 / 12
+
+
+def test_more_synapses_than_memory_are_refused_before_anything_is_built(monkeypatch):
+    params = plastic_network()
+    monkeypatch.setattr("bioneuro.memory.available", lambda: 1000)
+    with pytest.raises(ResourceError, match=r"the largest part is .*make it smaller"):
+        simulate(params, INPUTS, 0.01)
+
+
+def test_ctrl_c_keeps_the_recording_so_far():
+    threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.warns(TrainingInterrupted, match=r"stopped at .* of 1e\+04 s"):
+        run = go(10_000.0, record=["spikes"])
+    assert 0 < run.state.time < 10_000
+    assert run["spikes.times"].max() < run.state.time
+    assert bytes_of(go(run.state.time, record=["spikes"]))["weights"] == bytes_of(run)["weights"]
+
+
+def test_progress_is_shown_where_asked_for(capsys):
+    go(0.02, progress=True)
+    assert "simulating" in capsys.readouterr().err
+    go(0.02)
+    assert capsys.readouterr().err == ""
