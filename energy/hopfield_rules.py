@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from bioneuro import memory
+from bioneuro.training.threads import one_blas_thread
 
 
 def hebb(patterns: np.ndarray, out: np.ndarray) -> None:
@@ -35,7 +35,7 @@ def pseudo_inverse(patterns: np.ndarray, out: np.ndarray) -> None:
     """
     n_patterns, n_units = patterns.shape
     memory.require({"float64 work space": 8 * n_units * (n_units + 4 * n_patterns)}, "the pseudo-inverse rule")
-    with threadpool_limits(1, "blas"):  # several threads would give other bits
+    with one_blas_thread():  # several threads would give other bits
         basis = _orthonormal_rows(patterns.astype(np.float64))
         projection = basis.T @ basis
     np.fill_diagonal(projection, 0)

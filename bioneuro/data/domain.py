@@ -65,9 +65,9 @@ def check_range(value_range, X: np.ndarray | None = None, name: str = "value_ran
 def median_threshold(X: np.ndarray) -> np.ndarray:
     """Return one threshold per unit: its median over the rows, so that `x > threshold` is a balanced bit.
 
-    Nothing lies above the median where it is the unit's largest value, and the median of data of two values only is
-    one of the two: there the threshold is half way between the smallest and the largest value, so that binary data
-    come back as they are.
+    A median at an end of the unit's range tells nothing (a pixel at the edge of a picture is mostly 0): the unit's mean
+    takes its place. The median of data of two values only is one of the two: there the threshold is half way between
+    them, so that binary data come back as they are.
 
     Parameters
     ----------
@@ -79,9 +79,12 @@ def median_threshold(X: np.ndarray) -> np.ndarray:
     """
     threshold = np.median(X, axis=0)
     low, high = X.min(axis=0), X.max(axis=0)
-    binary = bool(np.all((X.min() == X) | (X.max() == X)))
-    halfway = (binary | (threshold == high)) & (low < high)
-    return np.where(halfway, low + (high - low) / 2, threshold).astype(X.dtype, copy=False)
+    if np.all((X.min() == X) | (X.max() == X)):
+        threshold = np.where(low < high, low + (high - low) / 2, threshold)
+    else:
+        at_an_end = ((threshold == low) | (threshold == high)) & (low < high)
+        threshold = np.where(at_an_end, X.mean(axis=0, dtype=np.float64), threshold)
+    return threshold.astype(X.dtype, copy=False)
 
 
 def share_count(share: float, n: int) -> int:

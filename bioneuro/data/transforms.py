@@ -15,6 +15,7 @@ from bioneuro._jit.keys import Key, seed_from
 from bioneuro.data.domain import check_range, median_threshold, value_range_of
 from bioneuro.errors import InvalidInput, check_number, choose
 from bioneuro.memory import require
+from bioneuro.training.threads import one_blas_thread
 
 _FLOATS = (np.float64, np.float32)  # the first is what integers become
 
@@ -94,7 +95,8 @@ class Whiten(ClassNamePrefixFeaturesOutMixin, _Rows):
         if not varies.any():
             raise InvalidInput(f"the rows do not vary: all {len(X)} are equal, and there is nothing to whiten")
         self.mean_ = X.mean(axis=0, dtype=np.float64)
-        pca = PCA(svd_solver="covariance_eigh" if len(X) > X.shape[1] else "full").fit(X - self.mean_)
+        with one_blas_thread():
+            pca = PCA(svd_solver="covariance_eigh" if len(X) > X.shape[1] else "full").fit(X - self.mean_)
         self.n_components_ = self._count(pca.explained_variance_, X)
         self.components_ = pca.components_[: self.n_components_] * varies  # a constant feature: no part, not 1e-12
         self.explained_variance_ = pca.explained_variance_[: self.n_components_]

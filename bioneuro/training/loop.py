@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
+import re
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -17,8 +18,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from bioneuro import memory
 from bioneuro._jit.keys import Key
-from bioneuro.errors import InvalidInput, NotFiniteError, check_number
+from bioneuro.errors import DataNotFound, InvalidInput, NotFiniteError, check_number
 from bioneuro.optim import Transform
 from bioneuro.parameters import Parameters
 from bioneuro.recording import Recording
@@ -110,13 +112,15 @@ def fit(
         check_number("patience", patience, low=1, integer=True)
         if validation is None:
             raise InvalidInput("patience watches a validation loss; give validation as well")
-    run = _digest(parameters, key, X, batch_size)
-    if state is None and checkpoint is not None and os.path.exists(checkpoint):
+    copies = {name: parameters.nbytes for name in ("parameters", "gradient", "first moment", "second moment", "copies")}
+    memory.require(copies, f"training {parameters.topology!r}")
+    run = _digest(parameters, optimizer, key, batch_size, X, y, strata)
+    if state is None and checkpoint is not None:
         state = _read(checkpoint)
     if state is not None and state.run != run:
         raise InvalidInput(
-            "the state to go on from belongs to another training: topology, seed, rows and batch_size must be the "
-            "same; give another checkpoint file, or begin anew without state"
+            "the state to go on from belongs to another training: first parameters, optimiser, data, seed and "
+            "batch_size must be the same; give another checkpoint file, or begin anew without state"
         )
     trainer = _Trainer(parameters, gradient, X, y, optimizer, batch_size, key, strata, validation, patience, state, run)
     with one_blas_thread():
@@ -131,7 +135,8 @@ class _Trainer:
         self, parameters, gradient, X, y, optimizer, batch_size, key, strata, validation, patience, state, run
     ):
         self.parameters = parameters.copy()
-        self.gradient, self.X, self.y = gradient, X, y
+        self.gradient = copy.deepcopy(gradient) if hasattr(gradient, "state") else gradient  # its memory is the run's
+        self.X, self.y = X, y
         self.optimizer, self.batch_size, self.key, self.strata = optimizer, batch_size, key, strata
         self.validation, self.patience, self.run = validation, patience, run
         self.steps_per_epoch = n_batches(len(X), batch_size)
@@ -145,7 +150,7 @@ class _Trainer:
             self.parameters.theta[...] = state.theta
             self.moments = copy.deepcopy(state.optimizer)
             if hasattr(gradient, "state"):
-                gradient.state = copy.deepcopy(state.gradient)
+                self.gradient.state = copy.deepcopy(state.gradient)
 
     @property
     def epoch(self) -> int:
@@ -156,9 +161,9 @@ class _Trainer:
         with Interruption() as interruption, _bar(epochs, self.epoch, progress) as bar:
             while self.epoch < epochs and not self._out_of_patience():
                 self._run_epoch(interruption)
-                if interruption.requested:
+                if self.step % self.steps_per_epoch:  # interrupted on the way
                     break
-                stop = self._end_epoch(callbacks)
+                stop = self._end_epoch(callbacks) or interruption.requested
                 bar.update()
                 bar.set_postfix(loss=f"{self.loss[-1]:.4g}")
                 if checkpoint is not None and time.monotonic() - written > CHECKPOINT_SECONDS:
@@ -182,13 +187,15 @@ class _Trainer:
             self.out.theta[...] = 0
             loss = self.gradient(self.parameters, batch, self.key, self.step, self.out)
             if not np.isfinite(loss):
-                self._fail(loss)
+                self._fail(f"the loss became {loss}")
             self.optimizer.update(self.out.theta, self.moments, self.parameters, self.step)
             self.parameters.theta += self.out.theta
             self.open_loss += float(loss) * len(batch.rows)
             self.step += 1
             if interruption.requested:
                 break
+        if not np.all(np.isfinite(self.parameters.theta)):
+            self._fail("the parameters are no longer finite")
         if self.step % self.steps_per_epoch == 0:
             self.loss.append(self.open_loss / len(self.X))
             self.open_loss = 0.0
@@ -196,6 +203,8 @@ class _Trainer:
     def _end_epoch(self, callbacks: tuple) -> bool:
         if self.validation is not None:
             value = float(self.validation(self.parameters))
+            if not np.isfinite(value):
+                self._fail(f"the validation loss became {value}")
             if not self.validation_loss or value < min(self.validation_loss):
                 self.best_theta = self.parameters.theta.copy()
             self.validation_loss.append(value)
@@ -208,11 +217,11 @@ class _Trainer:
             return False
         return len(self.validation_loss) - 1 - int(np.argmin(self.validation_loss)) >= self.patience
 
-    def _fail(self, loss: float) -> None:
+    def _fail(self, what: str) -> None:
         bad = [key for key in self.parameters if not np.all(np.isfinite(self.parameters[key]))]
         self.parameters.theta[...] = self.epoch_start
         error = NotFiniteError(
-            f"the loss became {loss} at step {self.step} (epoch {self.epoch + 1})"
+            f"{what} at step {self.step} (epoch {self.epoch + 1})"
             + (f"; not finite: {', '.join(bad)}" if bad else "")
             + "; lower the learning rate, clip the gradient (optim.clip) or scale the data"
         )
@@ -238,9 +247,14 @@ class _Trainer:
         return Recording(best, self.state(), traces)
 
 
-def _digest(parameters: Parameters, key: Key, X: np.ndarray, batch_size: int) -> str:
-    parts = (parameters.topology.digest, str(parameters.dtype), tuple(key), X.shape, str(X.dtype), batch_size)
-    return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()
+def _digest(parameters: Parameters, optimizer: Transform, key: Key, batch_size: int, *arrays: np.ndarray | None) -> str:
+    """What a run and its continuation must have in common; the schedules of a longer run may reach further."""
+    said = (parameters.topology.digest, _without_schedules(repr(optimizer)), tuple(key), batch_size)
+    digest = hashlib.blake2b(repr(said).encode(), digest_size=8)
+    for array in (parameters.theta, *arrays):
+        if array is not None:
+            digest.update(repr((array.shape, str(array.dtype))).encode() + np.ascontiguousarray(array).data)
+    return digest.hexdigest()
 
 
 def _bar(epochs: int, done: int, progress: bool):
@@ -249,10 +263,18 @@ def _bar(epochs: int, done: int, progress: bool):
     return tqdm(total=epochs, initial=done, desc="training", unit="epoch", disable=not progress, leave=False)
 
 
-def _read(path) -> TrainingState:
+def _without_schedules(text: str) -> str:
+    """A transform's text without the numbers of its rate: a longer run falls more slowly, and is the same run."""
+    return re.sub(r"\brate=(?:\w+\([^()]*\)|[^,()]+)", "rate", text)
+
+
+def _read(path) -> TrainingState | None:
     from bioneuro import io
 
-    state = io.load(path)
+    try:
+        state = io.load(path)
+    except DataNotFound:
+        return None
     if not isinstance(state, TrainingState):
         raise InvalidInput(f"{os.fspath(path)!r} is not a training checkpoint but holds a {type(state).__name__}")
     return state

@@ -9,6 +9,7 @@ import pytest
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from bioneuro.data import Dataset, load_digits
+from bioneuro.data.domain import median_threshold
 from bioneuro.errors import InvalidInput
 
 
@@ -215,12 +216,12 @@ def test_the_global_generator_is_left_alone(digits):
 # patterns for a memory
 
 
-def recalled(patterns, start, free, sweeps=20):
+def recalled(patterns, start, free, sweeps=20, seed=0):
     """Share of rows that a pseudo-inverse memory (zero diagonal, asynchronous, a zero field keeps) brings home."""
     weights = np.linalg.pinv(patterns) @ patterns
     np.fill_diagonal(weights, 0)
     target = np.tile(patterns, (len(start) // len(patterns), 1))
-    state, order = start.astype(float), np.random.default_rng(0)
+    state, order = start.astype(float), np.random.default_rng(seed)
     for _ in range(sweeps):
         for unit in order.permutation(np.flatnonzero(free)):
             field = state @ weights[:, unit]
@@ -236,7 +237,7 @@ def flipped(patterns, share, draws=100):
 
 
 def test_a_pseudo_inverse_memory_recalls_the_prototypes_from_a_fifth_flipped(digits):
-    # about 93 % over 1000 draws, standard error 0.8 points; the library promises 90 %
+    # about 97 % over 1000 draws, standard error 0.6 points; the library promises 90 %
     patterns = digits.prototypes()
     assert recalled(patterns, flipped(patterns, 0.2), np.ones(64, bool)) > 0.9
 
@@ -252,8 +253,8 @@ def test_a_fixed_threshold_recalls_far_fewer(digits):
 def test_a_pseudo_inverse_memory_completes_prototypes_of_which_half_is_hidden(digits, axis, first_half):
     patterns = digits.prototypes()
     free = ((np.indices((8, 8))[axis] < 4) == first_half).ravel()
-    start = np.tile(np.where(free, 0, patterns), (5, 1))
-    assert recalled(patterns, start, free) >= 0.95
+    start = np.where(free, 0, patterns)
+    assert np.mean([recalled(patterns, start, free, seed=seed) for seed in range(20)]) >= 0.95
 
 
 def test_prototypes_are_signs_of_class_means_above_the_median():
@@ -280,7 +281,7 @@ def test_single_pictures_as_patterns_are_different_nested_and_of_all_classes(dig
     assert set(np.unique(forty)) == {-1, 1}
     assert len(np.unique(forty, axis=0)) == 40
     assert np.array_equal(digits.bipolar_patterns(10), forty[:10])
-    all_patterns = np.where(digits.X - np.median(digits.X, axis=0) > 0, 1, -1)
+    all_patterns = np.where(median_threshold(digits.X) < digits.X, 1, -1)
     labels = [digits.y[np.flatnonzero((all_patterns == row).all(axis=1))[0]] for row in forty[:10]]
     assert sorted(labels) == list(range(10))
 

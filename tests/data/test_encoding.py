@@ -92,11 +92,18 @@ def test_spikes_on_a_grid_are_whole_steps():
 
 
 def test_regular_trains_have_their_rate_and_no_noise():
-    spikes = encode_rate([[1.0, 0.5, 0.0, 0.04]], 0.1)
-    assert spikes.counts().tolist() == [[10, 5, 0, 0]]
+    rows = np.array([[1.0, 0.5, 0.0, 0.04], [0.3, 1.0, 1.0, 1.0]])
+    spikes = encode_rate(rows, 0.2)
+    assert np.all(np.abs(spikes.counts() - 20 * rows) < 1)
     units, times = spikes.row(0)
-    assert times[units == 0] == pytest.approx(np.arange(0.005, 0.1, 0.01))
-    assert times[units == 1] == pytest.approx(np.arange(0.01, 0.1, 0.02))
+    assert np.diff(times[units == 0]) == pytest.approx(np.full(19, 0.01))
+    assert np.diff(times[units == 1]) == pytest.approx(np.full(9, 0.02))
+
+
+def test_regular_trains_of_equal_rate_take_turns():
+    units, times = encode_rate(np.ones((1, 8)), 0.01).row(0)
+    assert sorted(units) == list(range(8))
+    assert np.diff(times).min() > 0.01 / 8 / 4
 
 
 def test_latency_tells_strong_features_first():

@@ -97,7 +97,7 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
 def test_ctrl_c_keeps_what_is_learnt_and_the_rest_can_be_made_up():
     def interrupt_in_the_middle_of_an_epoch(params, batch, key, step, out):
         if step == 12:  # the third batch of the third epoch
-            os.kill(os.getpid(), signal.SIGINT)
+            signal.raise_signal(signal.SIGINT)
         return least_squares(params, batch, key, step, out)
 
     options = {"optimizer": optim.momentum(0.05), "batch_size": 8, "key": KEY}
@@ -174,3 +174,67 @@ def test_stratified_training_sees_classes_in_proportion():
     fit(start(), look, X, Y, optimizer=optim.sgd(0.1), epochs=3, batch_size=16, key=KEY, strata=strata)
     assert max(shares[0::3] + shares[1::3]) <= 5 / 16
     assert min(shares[0::3] + shares[1::3]) >= 1 / 16
+
+
+def test_a_checkpoint_of_other_data_or_another_optimiser_is_refused(tmp_path):
+    path = tmp_path / "run"  # ".npz" is added, and found again
+    train(epochs=2, checkpoint=path)
+    assert train(epochs=2, checkpoint=path).state.step == 10
+    with pytest.raises(InvalidInput, match="belongs to another training"):
+        train(epochs=2, checkpoint=path, optimizer=optim.adam(0.05))
+    with pytest.raises(InvalidInput, match="belongs to another training"):
+        fit(
+            start(),
+            least_squares,
+            X,
+            -Y,
+            optimizer=optim.momentum(0.05),
+            epochs=2,
+            batch_size=8,
+            key=KEY,
+            checkpoint=path,
+        )
+
+
+def test_ctrl_c_in_the_last_step_of_an_epoch_loses_nothing_of_it():
+    def interrupt_at_the_end_of_an_epoch(params, batch, key, step, out):
+        if step == 9:  # the last batch of the second epoch
+            signal.raise_signal(signal.SIGINT)
+        return least_squares(params, batch, key, step, out)
+
+    options = {"optimizer": optim.momentum(0.05), "batch_size": 8, "key": KEY, "validation": lambda params: 1.0}
+    with pytest.warns(TrainingInterrupted, match="2 whole epochs"):
+        broken = fit(start(), interrupt_at_the_end_of_an_epoch, X, Y, epochs=6, **options)
+    assert len(broken["loss"]) == len(broken["validation"]) == 2
+    resumed = fit(start(), least_squares, X, Y, epochs=6, state=broken.state, **options)
+    assert len(resumed["validation"]) == 6
+
+
+def test_a_gradient_that_is_not_finite_never_reaches_the_user():
+    def poison(params, batch, key, step, out):
+        loss = least_squares(params, batch, key, step, out)
+        if step == 4:
+            out.theta[0] = np.nan
+        return loss
+
+    with pytest.raises(NotFiniteError, match="parameters are no longer finite at step 5") as caught:
+        fit(start(), poison, X, Y, optimizer=optim.sgd(0.05), epochs=1, batch_size=8, key=KEY)
+    assert np.isfinite(caught.value.recording.parameters.theta).all()
+
+
+def test_overlapping_limits_on_blas_leave_the_process_as_it_was():
+    from threadpoolctl import threadpool_info
+
+    from bioneuro.training.threads import one_blas_thread
+
+    def threads():
+        return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+
+    before = threads()
+    first, second = one_blas_thread(), one_blas_thread()
+    first.__enter__()
+    second.__enter__()
+    first.__exit__(None, None, None)
+    assert set(threads()) <= {1}
+    second.__exit__(None, None, None)
+    assert threads() == before
