@@ -69,10 +69,10 @@ class Competition:
     channels: int = 1
     min_spikes: int = 3
     max_shows: int = 7
-    brighter: float = 1.3
-    learning_rate: float = 0.4
+    brighter: float = 1.5
+    learning_rate: float = 0.2
     tau_trace: float = 0.03
-    threshold_rise: float = 5e-3
+    threshold_rise: float = 10e-3
     weight_scale: float = 0.75e-3
 
     def __post_init__(self):
@@ -86,7 +86,7 @@ class Competition:
         check_number("brighter", self.brighter, low=1, high=10)
         check_number("learning_rate", self.learning_rate, low=0, high=1)
         check_number("tau_trace", self.tau_trace, low=0, high=10, open_low=True, hint=f"{seconds}; near 0.03")
-        check_number("threshold_rise", self.threshold_rise, low=0, high=1, hint=f"{volts}; near 0.005")
+        check_number("threshold_rise", self.threshold_rise, low=0, high=1, hint=f"{volts}; near 0.01")
         check_number("weight_scale", self.weight_scale, low=0, high=1, open_low=True, hint=f"{volts}; near 0.001")
 
     def protocol(self) -> Protocol:
