@@ -207,7 +207,7 @@ class SpikingClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         counts = self.transform(X).astype(np.float32)
         _, last = _projections(self.topology_)
         votes = matmul(counts, self.parameters_[last.name], bias=self.parameters_[f"{last.post}.bias"])
-        votes = votes.astype(np.float64) * self._alive_in(last.post)
+        votes = votes.astype(np.float64) * self._living(last.post)
         sums = votes.sum(axis=1, keepdims=True)
         return np.divide(votes, sums, out=np.full_like(votes, 1 / votes.shape[1]), where=sums > 0)
 
@@ -233,8 +233,8 @@ class SpikingClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
             shown,
             self._competition(),
             key=Key.from_seed(self.seed_).child("answers"),
-            alive_inputs=np.tile(self._alive_in(first.pre), copies),
-            alive=self._alive_in(first.post),
+            alive_inputs=np.tile(self._living(first.pre), copies),
+            alive=self._living(first.post),
         )
 
     # -- damage ------------------------------------------------------------------------------------------------------
@@ -257,6 +257,10 @@ class SpikingClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         if self._off and first.name in lesion.intact:  # a synapse dies with both of its channels
             hurt.off_weights_ = self.off_weights_ * lesion.intact[first.name]
         return hurt
+
+    def _living(self, population: str) -> np.ndarray:
+        """(n,) bool: which units of a population are alive."""
+        return self.alive_[self.topology_.unit_layout[population]]
 
     @property
     def _n_features_out(self) -> int:  # what scikit-learn counts feature names by

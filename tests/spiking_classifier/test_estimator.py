@@ -229,7 +229,7 @@ def test_black_pictures_get_the_commonest_label(small):
 
 def test_the_dead_never_spike_and_the_survivors_compete_again(model):
     hurt, whole = model.lesion(units=0.5, random_state=0), model.transform(TEST.X)
-    spikes, alive = hurt.transform(TEST.X), hurt._alive_in("hidden")
+    spikes, alive = hurt.transform(TEST.X), hurt._living("hidden")
     assert alive.sum() == 50
     assert not spikes[:, ~alive].any()
     assert spikes[:, alive].sum() > 1.3 * whole[:, alive].sum()
@@ -238,7 +238,7 @@ def test_the_dead_never_spike_and_the_survivors_compete_again(model):
 
 def test_silenced_units_still_compete_and_only_the_readout_misses_them(model):
     deaf, whole = model.silence(units=0.5, random_state=0), model.transform(TEST.X)
-    np.testing.assert_array_equal(deaf.heard_, model.lesion(units=0.5, random_state=0)._alive_in("hidden"))
+    np.testing.assert_array_equal(deaf.heard_, model.lesion(units=0.5, random_state=0)._living("hidden"))
     np.testing.assert_array_equal(deaf.transform(TEST.X), whole * deaf.heard_)
     assert deaf.alive_.all()
     assert model.heard_.all()
@@ -255,7 +255,7 @@ def test_lesions_are_nested_and_spare_nothing_of_a_dead_input(model):
     assert (cut.parameters_["input->hidden"] == 0).mean() >= 0.5
     assert cut.score(TEST.X, TEST.y) < model.score(TEST.X, TEST.y)
     mute = model.lesion(units={"output": 0.5}, random_state=0)
-    assert not mute.predict_proba(TEST.X)[:, ~mute._alive_in("output")].any()
+    assert not mute.predict_proba(TEST.X)[:, ~mute._living("output")].any()
 
 
 def test_a_synapse_dies_with_its_off_channel():
