@@ -3,6 +3,7 @@
 from bioneuro.lazy import lazy_names
 
 _NAMES = {
+    "HopfieldClassifier": "energy.estimators",
     "HopfieldMemory": "energy.estimators",
     "RBM": "energy.estimators",
     "RBMClassifier": "energy.estimators",

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bioneuro.models import Model
 from bioneuro.topology import Topology
-from energy.estimators import RBM, HopfieldMemory, RBMClassifier
+from energy.estimators import RBM, HopfieldClassifier, HopfieldMemory, RBMClassifier
 
+PROTOTYPES = ({"n_prototypes": 10}, {"n_prototypes": 5}, {"n_prototypes": 20})
 RATES = ({"learning_rate": 0.1}, {"learning_rate": 0.05}, {"learning_rate": 0.2})
 
 
@@ -16,7 +17,7 @@ def rbm_features(topology: Topology) -> RBMClassifier:
 
 def random_features(topology: Topology) -> RBMClassifier:
     """The same RBM before its first step, and the readout."""
-    return RBMClassifier(topology=topology, method="features", epochs=0)
+    return rbm_features(topology).untrained()
 
 
 def rbm_memory(n_units: int) -> RBM:
@@ -29,6 +30,11 @@ def hopfield_memory(n_units: int) -> HopfieldMemory:
     return HopfieldMemory(rule="pseudo-inverse")
 
 
+def hopfield_classifier(topology: Topology) -> HopfieldClassifier:
+    """The complete graph over pixels and label units, whatever lies between input and output of `topology`."""
+    return HopfieldClassifier()
+
+
 RBM_FEATURES = Model(
     "Restricted Boltzmann machine (contrastive divergence) with a softmax readout on its hidden units",
     classifier=rbm_features,
@@ -37,7 +43,8 @@ RBM_FEATURES = Model(
     untrained=random_features,
 )
 HOPFIELD = Model(
-    "Hopfield network over the pixels, pseudo-inverse rule, asynchronous recall",
+    "Hopfield network: pixels by the pseudo-inverse rule; as a classifier, prototypes with label units by Hebb's rule",
+    classifier=hopfield_classifier,
     memory=hopfield_memory,
-    cannot={"classifier": "stores patterns without labels"},
+    candidates=PROTOTYPES,
 )

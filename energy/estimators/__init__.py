@@ -3,6 +3,7 @@
 from bioneuro.lazy import lazy_names
 
 _NAMES = {
+    "HopfieldClassifier": "energy.estimators.hopfield_classifier",
     "HopfieldMemory": "energy.estimators.hopfield",
     "RBM": "energy.estimators.boltzmann",
     "RBMClassifier": "energy.estimators.boltzmann",
