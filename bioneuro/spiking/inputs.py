@@ -266,7 +266,7 @@ def _listed(topology: Topology, given: Mapping):
         )
     for name, entries in given.items():
         choose("population that inputs go to", name, topology.unit_layout)
-        for place, entry in enumerate([entries] if isinstance(entries, Input) else entries):
+        for place, entry in enumerate(entries if isinstance(entries, list | tuple) else [entries]):
             if not isinstance(entry, Input):
                 raise InvalidInput(
                     f"an input of {name!r} is one of Poisson, SpikeTrain, StepCurrent, NoiseCurrent, got {entry!r}"

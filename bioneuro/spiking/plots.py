@@ -5,16 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from bioneuro.errors import InvalidInput, check_number
 from bioneuro.recording import Recording
 from bioneuro.spiking.recording import spikes_of
-from bioneuro.topology import LIF
 from bioneuro.viz.style import INK, LINES, PALETTE, axes_or_new, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_LABELLED = 7  # curves in a legend
+STROKE = 10.0  # mV above the threshold, where a spike is drawn
 
 
 @styled
@@ -51,7 +53,7 @@ def raster(
 
 @styled
 def voltage(recording: Recording, population: str | None = None, *, ax: Axes | None = None) -> Axes:
-    """Draw the recorded membranes of a population, their threshold, and a stroke where they spike.
+    """Draw the recorded membranes of a population, their threshold, and strokes where they spike, if that is recorded.
 
     Parameters
     ----------
@@ -60,14 +62,16 @@ def voltage(recording: Recording, population: str | None = None, *, ax: Axes | N
     ax : axes to draw on; new ones by default.
     """
     name = _the_one(recording, "voltage", population)
-    times, traces = recording["times"], recording[f"voltage.{name}"]
+    times, traces, units = recording["times"], recording[f"voltage.{name}"], recording[f"voltage.{name}.units"]
+    threshold = 1e3 * np.broadcast_to(recording.parameters.topology[name].unit.v_threshold, units.max() + 1)
+    spikes = spikes_of(recording, name) if "spikes.units" in recording.traces else (np.empty(0), np.empty(0))
     ax = axes_or_new(ax, 6.0, 3.0)
-    for k, trace in enumerate(traces.T):
-        label = f"neuron {k}" if traces.shape[1] <= MOST_LABELLED else None
-        ax.plot(times, 1e3 * trace, color=PALETTE[k % len(PALETTE)], linewidth=1.0, label=label)
-    unit = recording.parameters.topology[name].unit
-    if isinstance(unit, LIF) and not isinstance(unit.v_threshold, tuple):
-        ax.axhline(1e3 * unit.v_threshold, color=INK, linestyle="--", linewidth=0.8, label="threshold")
+    for k, (unit, trace) in enumerate(zip(units, traces.T, strict=True)):
+        label, colour = f"neuron {unit}" if len(units) <= MOST_LABELLED else None, PALETTE[k % len(PALETTE)]
+        ax.plot(times, 1e3 * trace, color=colour, linewidth=1.0, label=label)
+        ax.vlines(spikes[1][spikes[0] == unit], threshold[unit], threshold[unit] + STROKE, color=colour, linewidth=1.0)
+    if len(set(threshold[units])) == 1:
+        ax.axhline(threshold[units[0]], color=INK, linestyle="--", linewidth=0.8, label="threshold")
     ax.set(xlabel="time (s)", ylabel="membrane (mV)", title=f"Membranes of {name}")
     ax.legend(loc="best")
     return ax
@@ -111,7 +115,11 @@ def rate(
 
 
 def _recorded(recording: Recording, what: str) -> list[str]:
-    return [name.removeprefix(f"{what}.") for name in recording.traces if name.startswith(f"{what}.")]
+    return [
+        name.removeprefix(f"{what}.")
+        for name in recording.traces
+        if name.startswith(f"{what}.") and name.count(".") == 1
+    ]
 
 
 def _the_one(recording: Recording, what: str, population: str | None) -> str:

@@ -6,6 +6,7 @@ Traces of the `Recording` that `simulate` returns:
     "spikes.times"   (n,) s
     "times"          (n_steps,) s, of the two below
     "voltage.<population>"   (n_steps, units chosen) V, after the reset where a unit spikes
+    "voltage.<population>.units"   (units chosen,) their numbers within the population
     "rate.<population>"      (n_steps,) Hz, spikes of the population in one step / (size dt)
 """
 
@@ -101,6 +102,7 @@ class Recorder:
         voltage = np.concatenate([np.empty((0, self.units.size), self.dtype), *self.parts["voltage"]])
         for name, units in self.watched.items():
             traces[f"voltage.{name}"], voltage = voltage[:, : len(units)], voltage[:, len(units) :]
+            traces[f"voltage.{name}.units"] = np.array(units, np.int64)
         spikes = np.concatenate([np.empty((0, len(self.names)), np.int32), *self.parts["counts"]])
         for name in self.rates:
             traces[f"rate.{name}"] = spikes[:, self.names.index(name)] / (self.topology[name].size * self.dt)

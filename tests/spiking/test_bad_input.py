@@ -1,0 +1,148 @@
+"""What cannot be simulated is refused in words: what was given, what is allowed, what to do."""
+
+import numpy as np
+import pytest
+
+from bioneuro import Conv2D, Dense, Parameters, Population, Topology
+from bioneuro.errors import InvalidInput, UnknownName, UnsupportedTopology
+from bioneuro.spiking import LIF, NoiseCurrent, Poisson, SpikeTrain, StepCurrent, lif_rate, siegert_rate, simulate
+
+SOURCE = Population("in", 3, "input", "linear", bias=False)
+CELLS = Population("cells", 2, "output", LIF(), bias=False)
+
+
+def network(*projections, populations=(SOURCE, CELLS)):
+    return Parameters.zeros(Topology(populations, projections or (Dense("in", "cells"),)))
+
+
+@pytest.mark.parametrize(
+    ("projection", "dt", "message"),
+    [
+        ({"delay": 5e-5}, 1e-4, r"in->cells: delay of 5e-05 s is shorter than dt=0.0001 s; take 0.0001 s"),
+        ({"delay": 1.25e-3}, 1e-3, r"in->cells: delay of 0.00125 s is not a multiple of dt=0.001 s; take 0.001 s"),
+        ({}, 0.05, r"dt=0.05 s is longer than tau_m=0.02 s of population 'cells'; take dt <= 0.002"),
+        ({"tau_synapse": 1e-3}, 5e-3, r"dt=0.005 s is longer than tau_synapse=0.001 s of 'in->cells'"),
+    ],
+)
+def test_a_grid_too_coarse_is_refused(projection, dt, message):
+    with pytest.raises(InvalidInput, match=message):
+        simulate(network(Dense("in", "cells", **projection)), {}, 1.0, dt=dt)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"dt": 0.0}, r"dt must be a number in \(0, 0.1\], got 0.0"),
+        ({"dt": -1e-4}, r"dt must be a number in \(0, 0.1\]"),
+        ({"duration": 1.5e-4}, r"duration of 0.00015 s is not a multiple of dt=0.0001 s"),
+        ({"duration": -1.0}, r"duration must be a number in \[0, inf\)"),
+        ({"duration": 0.0}, r"duration of 0 s .* take 0.0001 s"),
+        ({"max_rate": 0}, r"max_rate must be a number in \(0, inf\).*inf turns it off"),
+        ({"n_threads": 0}, "n_threads must be an integer"),
+        ({"lesion": 0.3}, r"lesion must be a Lesion \(topology.lesion"),
+        ({"record": ["spike"]}, "unknown thing to record 'spike'; did you mean 'spikes'"),
+        ({"record": {"spikes": ["cell"]}}, "unknown population whose spikes to record 'cell'; did you mean 'cells'"),
+        ({"record": {"spikes": 3}}, "record 'spikes' is True or a list of populations, got 3"),
+        ({"record": {"voltage": {"in": [0]}}}, "unknown population whose voltage to record 'in'"),
+        ({"record": {"voltage": {"cells": [2]}}}, r"voltage of 'cells': units lie in 0 .. 1, got \[2\]"),
+        ({"record": {"voltage": [0]}}, r'record "voltage" is \{population: units\}'),
+    ],
+)
+def test_options_out_of_range_are_refused(options, message):
+    options = {"duration": 1e-3} | options
+    with pytest.raises(InvalidInput, match=message):
+        simulate(network(), {}, **options)
+
+
+@pytest.mark.parametrize(
+    ("inputs", "message"),
+    [
+        ({"inn": Poisson(1.0)}, "unknown population that inputs go to 'inn'; did you mean 'in'"),
+        (Poisson(1.0), r"inputs is \{population: input or list of inputs\}, got Poisson"),
+        ({"in": 20.0}, "an input of 'in' is one of Poisson, SpikeTrain, StepCurrent, NoiseCurrent, got 20.0"),
+        ({"in": [20.0]}, "an input of 'in' is one of"),
+        (
+            {"in": Poisson([1.0, 2.0])},
+            r"Poisson.rates has 2 values and population 'in' has 3 units; give one number or",
+        ),
+        ({"in": Poisson(1.0, weight=1e-3)}, "'in' is a source of spikes .* drop the weight of Poisson"),
+        ({"cells": Poisson(1.0)}, "Poisson on neurons 'cells' arrives through synapses; give weight=, in volts"),
+        ({"in": StepCurrent(1e-3)}, "StepCurrent needs a population of neurons"),
+        ({"in": NoiseCurrent(1e-3)}, "NoiseCurrent needs a population of neurons"),
+        ({"in": SpikeTrain([3], [0.0])}, "SpikeTrain names unit 3 of population 'in', which has 3"),
+        ({"in": SpikeTrain([-1], [0.0])}, "SpikeTrain names unit -1"),
+    ],
+)
+def test_inputs_that_do_not_fit_the_network_are_refused(inputs, message):
+    with pytest.raises(InvalidInput, match=message):
+        simulate(network(), inputs, 1e-3)
+
+
+@pytest.mark.small
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Poisson(-1.0), r"Poisson.rates must be a number in \[0, 1e\+06\], got -1.0; rates are in hertz"),
+        (lambda: Poisson([1.0, np.nan]), "Poisson.rates must be a number"),
+        (lambda: Poisson([[1.0]]), r"Poisson.rates must be one number or one per unit, got shape \(1, 1\)"),
+        (lambda: Poisson(1.0, weight=1e-3, tau_synapse=5.0), r"Poisson.tau_synapse must be .* near 0.005"),
+        (lambda: Poisson(1.0, weight=1e-3, tau_synapse=-1e-3), r"Poisson.tau_synapse must be a number in \[0, 1\]"),
+        (lambda: Poisson(1.0, start=2.0, stop=1.0), r"Poisson.stop must be a number in \[2, inf\)"),
+        (lambda: SpikeTrain([0, 1], [0.1]), "as many units as times, got 2 and 1"),
+        (lambda: SpikeTrain([0.5], [0.1]), "SpikeTrain.units must be a list of unit indices"),
+        (lambda: SpikeTrain([0], [-0.1]), "SpikeTrain.times must be a number in"),
+        (lambda: StepCurrent(np.inf), "StepCurrent.amplitude must be"),
+        (lambda: NoiseCurrent(-1e-3), r"NoiseCurrent.sigma must be a number in \[0, 1000\], got -0.001; volts, never"),
+        (lambda: LIF(tau_m=20), "tau_m=20 is 20 s; a neuron's is near 0.02"),
+        (lambda: LIF(tau_m=-0.02), "LIF.tau_m must be"),
+        (lambda: Dense("a", "b", tau_synapse=-1e-3), "tau_synapse must be"),
+        (lambda: siegert_rate(20e-3, -1.0), "sigma must be"),
+        (lambda: lif_rate(20e-3, LIF(tau_m=[0.02, 0.03])), "theory is for one LIF neuron"),
+    ],
+)
+def test_numbers_out_of_range_are_refused(make, message):
+    with pytest.raises(InvalidInput, match=message):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        (
+            lambda: Parameters.zeros(Topology.mlp(4, 3, 2)),
+            r"runs LIF units; population 'hidden' has 'relu': topology.with_units\(hidden='lif'\)",
+        ),
+        (lambda: network(populations=(SOURCE, Population("cells", 3, "input"))), "ends on 'cells', a source of spikes"),
+        (lambda: Parameters.zeros(Topology([SOURCE])), r"has sources of spikes \(role='input'\) only"),
+        (
+            lambda: Parameters.zeros(Topology([CELLS], [Dense("cells", "cells", symmetric=True)])),
+            "'cells->cells' is symmetric: write two projections",
+        ),
+        (
+            lambda: network(Dense("in", "cells"), Dense("in", "cells", name="b", tied_to="in->cells")),
+            "'b' is tied: write two projections",
+        ),
+        (
+            lambda: Parameters.zeros(
+                Topology(
+                    [Population("in", (4, 4, 1), "input"), Population("cells", (2, 2, 1), "output", LIF())],
+                    [Conv2D("in", "cells")],
+                )
+            ),
+            "the spiking engine does not run Conv2D 'in->cells'; it runs Dense, OneToOne, Sparse",
+        ),
+    ],
+)
+def test_topologies_that_the_engine_does_not_run_are_refused_by_name(params, message):
+    with pytest.raises(UnsupportedTopology, match=message):
+        simulate(params(), {}, 1e-3)
+
+
+def test_parameters_are_needed():
+    with pytest.raises(InvalidInput, match=r"simulate needs bioneuro\.Parameters, got Topology"):
+        simulate(Topology([CELLS]), {}, 1e-3)
+
+
+def test_unknown_names_are_unknown_names():
+    with pytest.raises(UnknownName):
+        simulate(network(), {"x": Poisson(1.0)}, 1e-3)
