@@ -140,9 +140,9 @@ def workspace(n_inputs: int, n_hidden: int, channels: int) -> Workspace:
     """The arrays that a run of the kernel works in."""
     room = n_inputs * channels
     memory.require({"channels": 24 * room}, f"{channels:,} channels for each of {n_inputs:,} inputs")
-    over_channels = (np.empty(room, dtype) for dtype in (np.int64, np.uint32, np.float32))
+    over_channels = (np.empty(room + 16, dtype) for dtype in (np.int64, np.uint32, np.float32, np.int64))
     over_units = (np.empty(n_hidden, dtype) for dtype in (np.float32, np.int64, np.float32))
-    return Workspace(*over_channels, np.empty(room + 1, np.int64), *over_units)
+    return Workspace(*over_channels, *over_units)
 
 
 def train(

@@ -118,6 +118,8 @@ def _prepare(x, brightness, alive_inputs, channels, space):
             for _ in range(channels):
                 space.sources[n], space.chances[n], space.trace[n] = source, chance, np.float32(0)
                 n += 1
+    for k in range(n, n + 16):  # draws come sixteen at a time; those beyond the last channel never spike
+        space.chances[k] = 0
     return n
 
 
@@ -127,11 +129,11 @@ def _show(n, row, step, key, weights, theta, cell, protocol, rate, growth, weigh
     space.voltage[:] = np.float32(0)
     space.ready[:] = 0
     counts[:] = 0
-    found = 0
+    found, held = 0, 0
     decay = np.float32(protocol.trace_decay)
     for t in range(protocol.steps):
         n_spikes = _draw_spikes(n, row, step + np.uint64(t), key, space)
-        _integrate(n_spikes, t, weights, cell, space)
+        _integrate(n_spikes, t, held, weights, cell, space)
         if rate > 0.0:
             for k in range(n):
                 space.trace[k] *= decay
@@ -145,6 +147,7 @@ def _show(n, row, step, key, weights, theta, cell, protocol, rate, growth, weigh
         for j in range(theta.shape[0]):
             space.voltage[j] = cell.reset[j]
         space.ready[winner] = t + 1 + cell.refractory[winner]
+        held = max(held, space.ready[winner])
         if rate > 0.0:
             _pull(n, winner, rate, weight_sum, weights, space)
         theta[winner] += growth
@@ -160,7 +163,8 @@ def _draw_spikes(n, row, step, key, space):
         words = philox(np.uint64(block), row, step, _STREAM, key[0], key[1])
         for place in range(4):
             word = words[place]
-            for k in range(16 * block + 4 * place, min(16 * block + 4 * place + 4, n)):
+            for lane in range(4):
+                k = 16 * block + 4 * place + lane
                 space.spikes[found] = k  # kept if it spikes, else written over: no branch to mispredict
                 found += np.int64(np.uint32(word & _QUARTER_MASK) < space.chances[k])
                 word >>= _QUARTER
@@ -168,8 +172,8 @@ def _draw_spikes(n, row, step, key, space):
 
 
 @kernel
-def _integrate(n_spikes, t, weights, cell, space):
-    """V_j <- V_j decay_j + sum over spikes of w_ij; V_j = reset_j in the refractory period."""
+def _integrate(n_spikes, t, held, weights, cell, space):
+    """V_j <- V_j decay_j + sum over spikes of w_ij; V_j = reset_j in the refractory period, over for all at `held`."""
     voltage = space.voltage
     for j in range(voltage.shape[0]):
         voltage[j] *= cell.decay[j]
@@ -177,8 +181,9 @@ def _integrate(n_spikes, t, weights, cell, space):
         row = weights[space.sources[space.spikes[s]]]
         for j in range(voltage.shape[0]):
             voltage[j] += row[j]
-    for j in range(voltage.shape[0]):
-        voltage[j] = cell.reset[j] if t < space.ready[j] else voltage[j]
+    if t < held:
+        for j in range(voltage.shape[0]):
+            voltage[j] = cell.reset[j] if t < space.ready[j] else voltage[j]
 
 
 @kernel
