@@ -16,6 +16,7 @@ from bioneuro.errors import InvalidInput, check_number
 from bioneuro.memory import require
 
 _CHUNK = 1024  # rows encoded at a time; the spikes do not depend on it
+_GOLDEN_RATIO = (1 + math.sqrt(5)) / 2
 _SIGMAS = 8.0  # a Poisson count this far above its mean is not reckoned with when memory is predicted
 
 
@@ -120,7 +121,10 @@ def encode_poisson(
 
 
 def encode_rate(X, duration: float, *, highest: float = 100.0, lowest: float = 0.0) -> Spikes:
-    """Regular trains, the rate code without noise: spike k at (k + 1/2) / rate, floor(rate duration + 1/2) spikes.
+    """Regular trains, the rate code without noise: feature j spikes at (k + phase_j) / rate, k = 0, 1, 2, ...
+
+    phase_j is the fractional part of (j + 1/2) times the golden ratio, so that features of equal rate take turns
+    instead of spiking together; each has rate duration spikes, give or take less than one.
 
     Parameters
     ----------
@@ -134,14 +138,15 @@ def encode_rate(X, duration: float, *, highest: float = 100.0, lowest: float = 0
     """
     rates = np.atleast_2d(rates_of(X, highest=highest, lowest=lowest))
     duration, _ = _check_times(duration, None)
-    _require(float(rates.sum()) * duration + rates.size / 2)
+    _require(float(rates.sum()) * duration + rates.size)
+    phase = (np.arange(rates.shape[1]) + 0.5) * _GOLDEN_RATIO % 1
     parts = []
     for start in range(0, len(rates), _CHUNK):
         rate = rates[start : start + _CHUNK]
-        counts = np.floor(rate * duration + 0.5).astype(np.int64)
+        counts = np.ceil(np.maximum(rate * duration - phase, 0)).astype(np.int64)
         each = counts.ravel()
         number = np.arange(each.sum()) - np.repeat(np.cumsum(each) - each, each)
-        times = (number + 0.5) / np.repeat(rate.ravel(), each)
+        times = (number + np.repeat(np.broadcast_to(phase, rate.shape).ravel(), each)) / np.repeat(rate.ravel(), each)
         parts.append((counts, np.minimum(times, np.nextafter(duration, 0))))
     return _collect(parts)
 

@@ -18,8 +18,12 @@ _NAMES = {
     "lif_rate": "bioneuro.spiking.theory",
     "siegert_rate": "bioneuro.spiking.theory",
     "SpikingClassifier": "bioneuro.spiking.estimators",
-    "convert": "bioneuro.spiking.convert",
-    "SpikingClassifier": "bioneuro.spiking.estimators",
+    "RateScale": "bioneuro.spiking.convert",
+    "SpikingNetwork": "bioneuro.spiking.convert",
+    "classify": "bioneuro.spiking.convert",
+    "spike_counts": "bioneuro.spiking.convert",
+    "to_rates": "bioneuro.spiking.convert",
+    "to_spiking": "bioneuro.spiking.convert",
 }
 
 __all__ = sorted(_NAMES)
