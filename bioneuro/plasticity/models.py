@@ -16,7 +16,7 @@ def hebbian_features(topology: Topology) -> HebbianClassifier:
 
 def random_features(topology: Topology) -> HebbianClassifier:
     """The same units before their first step, and the readout."""
-    return HebbianClassifier(topology=topology, epochs=0)
+    return hebbian_features(topology).untrained()
 
 
 def hebbian_memory(n_units: int) -> HebbianFeatures:

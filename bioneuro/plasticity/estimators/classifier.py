@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.base import ClassifierMixin
+from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number
@@ -124,6 +124,10 @@ class HebbianClassifier(ClassifierMixin, HebbianShell):
         if intact is not None and self.off_weights_ is not None:
             hurt.off_weights_ = self.off_weights_ * intact  # a synapse's two channels die together
         return hurt
+
+    def untrained(self):
+        """An unfitted copy whose hidden units keep their first weights, with a trained readout: the control."""
+        return clone(self).set_params(epochs=0)
 
     def predict_proba(self, X) -> np.ndarray:
         """(n, n_classes) probabilities, float64; each row sums to 1."""

@@ -74,11 +74,12 @@ class HebbianShell(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shell):
         """y, (n, n_hidden), of rows of the data, in the type of the parameters; dead units say 0."""
         check_is_fitted(self)
         projection = hidden_projection(self.topology_)
+        inputs, hidden = (self.topology_.unit_layout[name] for name in (projection.pre, projection.post))
         X = X.astype(self.dtype)  # a copy: the dead are silenced in it
-        X[:, ~self._alive_in(projection.pre)] = 0
+        X[:, ~self.alive_[inputs]] = 0
         bias = self.parameters_[f"{projection.post}.bias"]
         y = matmul(X, self.parameters_[projection.name], bias=bias)
-        y[:, ~self._alive_in(projection.post)] = 0
+        y[:, ~self.alive_[hidden]] = 0
         return y
 
     def _features(self, X: np.ndarray) -> np.ndarray:
