@@ -154,7 +154,7 @@ def _train_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _train(parsed: argparse.Namespace) -> None:
     from bioneuro import Topology, io
-    from bioneuro.compare.trial import seeded
+    from bioneuro.compare.trial import configured
     from bioneuro.models import as_model
 
     model = as_model(parsed.model)
@@ -162,7 +162,7 @@ def _train(parsed: argparse.Namespace) -> None:
         raise InvalidInput(f"{parsed.model} does not classify: {model.why_not('classifier')}")
     train, test = _load(parsed).split(random_state=parsed.seed)
     topology = Topology.mlp(train.n_features, 100, len(train.classes))
-    estimator = seeded(model.classifier(topology), parsed.seed)
+    estimator = configured(model.classifier(topology), parsed.seed)
     if "progress" in estimator.get_params():
         estimator.set_params(progress=sys.stderr.isatty())
     begin = time.perf_counter()

@@ -59,7 +59,11 @@ def as_model(given) -> Model:
     """A `Model` for whatever a study was given: a name, a `Model`, an estimator or its class."""
     if isinstance(given, str):
         found = installed()
-        return as_model(found[choose("model", given, found)].load())
+        entry = found[choose("model", given, found)]
+        try:
+            return as_model(entry.load())
+        except (ImportError, AttributeError) as error:
+            raise InvalidInput(f"the model {given!r}, installed as {entry.value}, does not load: {error}") from error
     if isinstance(given, Model):
         return given
     estimator = given() if isinstance(given, type) else given
@@ -70,6 +74,8 @@ def as_model(given) -> Model:
             f"`predict` or `recall`, got {given!r}"
         )
     builders = {kind: _Configured(estimator) for kind, able in verbs.items() if able}
+    if verbs["classifier"] and hasattr(estimator, "untrained"):
+        builders["untrained"] = _Configured(estimator.untrained())
     summary = (type(estimator).__doc__ or type(estimator).__name__).strip().splitlines()[0]
     return Model(description=summary, **builders)
 
@@ -83,4 +89,4 @@ class _Configured:
     def __call__(self, _):
         from sklearn.base import clone
 
-        return clone(self.estimator)
+        return clone(self.estimator, safe=False)  # what has no `get_params` is copied as it is

@@ -74,9 +74,17 @@ class Shell(BaseEstimator):
         hurt.alive_ = self.alive_ & lesion.alive
         return hurt
 
-    def _alive_in(self, population: str) -> np.ndarray:
-        """(n,) bool: which units of a population live in this (perhaps lesioned) estimator."""
-        return self.alive_[self.topology_.unit_layout[population]]
+    def _check_partial(self, X, known) -> tuple[np.ndarray, np.ndarray]:
+        """X, and which of its entries are known, both (n, n_features); what is not known may be NaN, and becomes 0.
+
+        `known` is bool, (n_features,) or (n, n_features), or None: nothing is held fast, and every entry counts.
+        """
+        if known is None:
+            X = self._check_X(X)
+            return X, np.zeros(X.shape, dtype=bool)
+        X = validate_data(self, X, reset=False, dtype=FLOATS, order="C", ensure_all_finite=False)
+        known = check_known(known, X.shape)
+        return self._check_X(np.where(known, X, 0).astype(X.dtype)), known
 
 
 class InputRange(NamedTuple):
@@ -96,7 +104,7 @@ class InputRange(NamedTuple):
                 raise InvalidInput(f"input_range must be (low, high) or None, got {given!r}") from None
             if not low < high:
                 raise InvalidInput(f"input_range must be (low, high) with low < high, got {given!r}")
-            return cls(np.asarray(low), np.asarray(high), True)
+            return cls(np.asarray(low, X.dtype), np.asarray(high, X.dtype), True)
         if X.min() >= 0 and X.max() <= 1:
             return cls(np.asarray(0.0), np.asarray(1.0), False)
         return cls(X.min(axis=0), X.max(axis=0), False)

@@ -21,12 +21,6 @@ def relu(z):
 
 
 @scalar
-def linear_slope(a):
-    """f' = 1."""
-    return a * 0 + 1
-
-
-@scalar
 def sigmoid_slope(a):
     """f' = a (1 - a), a the output."""
     return a * (1 - a)

@@ -72,7 +72,7 @@ LOSSES: dict[tuple[str, str | None], Loss] = {
     # L = -sum_j y_j ln a_j; behind a softmax dL/dz_j = a_j sum_i y_i - y_j, which is a_j - y_j only if y sums to 1
     ("cross-entropy", "softmax"): Loss(_cross_entropy_of_softmax, _delta_of_softmax, True),
     ("cross-entropy", None): Loss(_cross_entropy, _cross_entropy_delta, False),
-    # L = -sum_j y_j ln a_j + (1 - y_j) ln(1 - a_j); behind a sigmoid dL/dz = a - y
+    # L = -sum_j [y_j ln a_j + (1 - y_j) ln(1 - a_j)]; behind a sigmoid dL/dz = a - y
     ("logistic", "sigmoid"): Loss(_logistic_of_sigmoid, _difference, True),
     ("logistic", None): Loss(_logistic, _logistic_delta, False),
 }

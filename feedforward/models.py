@@ -22,9 +22,7 @@ def network_with_dropout(topology: Topology) -> NetworkClassifier:
 
 def random_network(topology: Topology) -> NetworkClassifier:
     """Only the output layer learns: the hidden units keep their first weights."""
-    outputs = {population.name for population in topology.by_role("output")}
-    trained = {p.name for p in topology.projections if p.post in outputs} | {f"{name}.bias" for name in outputs}
-    return NetworkClassifier(topology=topology, frozen=tuple(key for key in topology.layout if key not in trained))
+    return network(topology).untrained()
 
 
 def autoencoder(n_units: int) -> Autoencoder:

@@ -14,7 +14,7 @@ import numpy as np
 
 from bioneuro._jit.gemm import matmul
 from bioneuro._jit.keys import Key
-from bioneuro.errors import UnsupportedTopology, check_number, choose
+from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number, choose
 from bioneuro.optim.transform import weights_of
 from bioneuro.parameters import Parameters
 from bioneuro.topology import Dense, OneToOne, Population, Projection, Topology
@@ -203,6 +203,8 @@ class Backprop:
         for name, share in dropout.items():
             choose("population to drop units of", name, network.topology.unit_layout)
             check_number(f"dropout of {name!r}", share, low=0, high=1, open_high=True)
+            if share and name == network.output.name:
+                raise InvalidInput(f"dropout of the output {name!r} would hide targets; drop inputs or hidden units")
         self.dropout = {name: share for name, share in dropout.items() if share > 0}
 
     def __call__(self, params: Parameters, batch: Batch, key: Key, step: int, out: Parameters) -> float:

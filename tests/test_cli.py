@@ -97,7 +97,7 @@ def test_warmup_counts_kernels(capsys):
         ("compare --data mnist --path nowhere", "train-images-idx3-ubyte"),
         ("recall --rule heb", "did you mean 'hebb'"),
         ("recall --flip 1.5", "flip must be a number in [0, 1]"),
-        ("train hopfield", "hopfield does not classify: stores patterns without labels"),
+        ("train autoencoder", "autoencoder does not classify: learns codes of pictures, no labels"),
         ("draw mpl 3 4", "unknown topology 'mpl'; did you mean 'mlp'"),
         ("draw hopfield", "hopfield does not take the sizes []"),
         ("draw missing.json", "cannot read 'missing.json'"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import textwrap
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from bioneuro.compare import figures, page
 from bioneuro.compare.overview import COLUMNS, COSTS, Column
-from bioneuro.compare.results import Row, Summary, notes, select, summarise, write_csv
+from bioneuro.compare.results import Row, Summary, as_json, notes, select, summarise, write_csv, write_text
 
 if TYPE_CHECKING:
     from bioneuro.compare.study import Study
@@ -85,16 +84,16 @@ class Report:
         folder = Path(folder)
         (folder / "figures").mkdir(parents=True, exist_ok=True)
         drawn = self.figures()
+        for stale in (folder / "figures").iterdir():  # of an earlier study in this folder
+            if stale.stem not in drawn:
+                stale.unlink()
         for name, figure in drawn.items():
             figure.savefig(folder / "figures" / f"{name}.png", dpi=150)
             figure.savefig(folder / "figures" / f"{name}.svg")
         write_csv(folder / "results.csv", self.rows)
-        (folder / "manifest.json").write_text(json.dumps(self.manifest(), indent=2, default=str), encoding="utf-8")
-        path = folder / "report.html"
-        temporary = path.with_suffix(".part")
-        temporary.write_text(page.render(self, drawn), encoding="utf-8")
-        os.replace(temporary, path)
-        return path
+        write_text(folder / "manifest.json", as_json(self.manifest()))
+        write_text(folder / "report.html", page.render(self, drawn))
+        return folder / "report.html"
 
 
 def _aligned(rows: list[list[str]]) -> list[str]:

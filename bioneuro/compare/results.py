@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import io
+import json
 import math
 import os
 from collections.abc import Iterable
@@ -40,14 +42,28 @@ class Summary(NamedTuple):
         return f"{self.mean:.3g} ({self.low:.3g} to {self.high:.3g})"
 
 
-def write_csv(path: str | os.PathLike, rows: Iterable[Row]) -> None:
-    """Write rows with a header; the file is whole or not there."""
+def write_text(path: str | os.PathLike, text: str) -> None:
+    """Write a text file that is whole or not there."""
     temporary = f"{os.fspath(path)}.part"
     with open(temporary, "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(Row._fields)
-        writer.writerows(rows)
+        file.write(text)
     os.replace(temporary, path)
+
+
+def as_json(thing) -> str:
+    """JSON text; NumPy numbers become numbers, and what JSON does not know its text."""
+    return json.dumps(
+        thing, indent=1, default=lambda value: value.item() if isinstance(value, np.generic) else str(value)
+    )
+
+
+def write_csv(path: str | os.PathLike, rows: Iterable[Row]) -> None:
+    """Write rows with a header."""
+    lines = io.StringIO()
+    writer = csv.writer(lines)
+    writer.writerow(Row._fields)
+    writer.writerows(rows)
+    write_text(path, lines.getvalue())
 
 
 def select(rows: Iterable[Row], **wanted) -> list[Row]:

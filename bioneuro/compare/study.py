@@ -13,9 +13,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 from bioneuro.compare.controls import CONTROLS
-from bioneuro.compare.results import Row
+from bioneuro.compare.identity import identity
+from bioneuro.compare.results import Row, as_json, write_text
 from bioneuro.compare.tasks import TASKS
-from bioneuro.compare.trial import Outcome, Trial, run_trial
+from bioneuro.compare.trial import Outcome, Trial, run_trial, warm
 from bioneuro.data import Dataset
 from bioneuro.errors import InvalidInput, check_number, choose
 from bioneuro.models import KINDS, Model, as_model, installed
@@ -59,6 +60,8 @@ class Study:
             raise InvalidInput(f"a study needs two classes or more, {data!r} has one")
         self.models: dict[str, Model] = _models(models)
         self.tasks = tuple(TASKS) if tasks is None else tuple(choose("task", task, TASKS) for task in _listed(tasks))
+        if not self.tasks:
+            raise InvalidInput(f"a study needs at least one task; allowed: {', '.join(TASKS)}")
         self.seeds = check_number("seeds", seeds, low=1, integer=True)
         self.quick = bool(quick)
         self.data = data.subsample(QUICK_ROWS) if quick and data.n_samples > QUICK_ROWS else data
@@ -69,11 +72,20 @@ class Study:
                     self.models[f"{name}, untrained"] = Model(
                         f"{name} with its representation left random", classifier=model.untrained, control=True
                     )
-            asked = {kind for task in self.tasks for kind in self.kinds_of(task)}
-            able = {name: [kind for kind in asked if model.builder(kind)] for name, model in CONTROLS.items()}
-            self.models.update({name: model for name, model in CONTROLS.items() if able[name]})
+            self._add_controls()
         if quick:
             self.models = {name: replace(model, candidates=model.candidates[:1]) for name, model in self.models.items()}
+
+    def _add_controls(self) -> None:
+        """The controls of every kind of task that is asked, and that a model takes part in."""
+        clash = self.models.keys() & CONTROLS.keys()
+        if clash:
+            raise InvalidInput(f"{min(clash)!r} is the name of a control; name your model otherwise, or controls=False")
+        asked = {kind for task in self.tasks for kind in self.kinds_of(task)}
+        asked = {kind for kind in asked if any(model.builder(kind) for model in self.models.values())}
+        for name, control in CONTROLS.items():
+            if any(control.builder(kind) for kind in asked):
+                self.models[name] = replace(control, **{kind: None for kind in KINDS if kind not in asked})
 
     def kinds_of(self, task: str) -> tuple[str, ...]:
         """Kinds of estimator that a task asks for."""
@@ -104,6 +116,8 @@ class Study:
         """
         from bioneuro.compare.report import Report
 
+        if n_jobs is not None and check_number("n_jobs", n_jobs, low=-64, integer=True) == 0:
+            raise InvalidInput("n_jobs must be 1 or more, or -1 for all cores; got 0")
         folder = None if folder is None else _open_folder(Path(folder))
         outcomes: dict[Trial, Outcome] = {}
         if folder is not None:
@@ -127,7 +141,7 @@ class Study:
         """Outcomes as they come in, from worker processes or from this one."""
         from joblib import Parallel, cpu_count, delayed
 
-        n_jobs = min(check_number("n_jobs", n_jobs or cpu_count(), low=-64, integer=True), max(1, len(waiting)))
+        n_jobs = min(n_jobs or cpu_count(), max(1, len(waiting)))
         if n_jobs == 1:
             yield from (self._run(trial, folder) for trial in waiting)
             return
@@ -138,7 +152,7 @@ class Study:
     def warm(self, trials: Iterable[Trial] | None = None) -> None:
         """Compile, or load from the cache, what the trials will call."""
         for trial in _one_of_each(self.trials() if trials is None else trials):
-            _warm(trial, self.models[trial.name], self.data, self.topology)
+            warm(self.models[trial.name], trial.kind, self.data, self.topology)
 
     def _run(self, trial: Trial, folder: Path | None) -> tuple[Trial, Outcome]:
         keep = None
@@ -151,16 +165,9 @@ class Study:
     def fingerprint(self, trial: Trial) -> str:
         """Digest of everything a trial's outcome depends on."""
         model = self.models[trial.name]
-        visible = self.topology if trial.kind == "classifier" else self.data.n_features
-        settings = sorted((k, repr(v)) for k, v in model.builder(trial.kind)(visible).get_params(deep=False).items())
-        parts = (
-            version("bioneuro"),
-            self.data.sha256,
-            self.topology.digest,
-            trial,
-            settings,
-            [sorted(candidate.items()) for candidate in model.candidates],
-        )
+        estimator = model.builder(trial.kind)(self.topology if trial.kind == "classifier" else self.data.n_features)
+        candidates = [sorted(candidate.items()) for candidate in model.candidates]
+        parts = (version("bioneuro"), self.data.sha256, self.topology.digest, trial, identity(estimator), candidates)
         return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()
 
     def _read(self, folder: Path, trial: Trial) -> Outcome | None:
@@ -173,7 +180,7 @@ class Study:
                 Row(*values)._replace(value=float("nan") if values[6] is None else values[6])
                 for values in stored["rows"]
             ]
-            return Outcome(rows, stored["chosen"], stored["additions"], stored["example"], stored["notices"])
+            return Outcome(rows, *(stored[name] for name in Outcome._fields[1:]))
         except (OSError, ValueError, KeyError, TypeError, IndexError):  # not there, cut short or foreign: run it
             return None
 
@@ -182,10 +189,7 @@ class Study:
             return  # what failed is tried again next time
         rows = [row._replace(value=None if row.value != row.value else row.value) for row in outcome.rows]
         stored = {"fingerprint": self.fingerprint(trial), **outcome._replace(rows=rows)._asdict()}
-        path = folder / "trials" / f"{trial.slug}.json"
-        temporary = path.with_suffix(".part")
-        temporary.write_text(json.dumps(stored, default=str), encoding="utf-8")
-        os.replace(temporary, path)
+        write_text(folder / "trials" / f"{trial.slug}.json", as_json(stored))
 
     def manifest(self, outcomes: Mapping[Trial, Outcome]) -> dict:
         """What was run, on what, with which versions."""
@@ -212,6 +216,8 @@ class Study:
 def _models(given: Mapping[str, object] | Iterable[str] | None) -> dict[str, Model]:
     """Models by name; the installed ones with the classifiers first."""
     names = installed() if given is None else [given] if isinstance(given, str) else given
+    if not isinstance(names, Mapping) and not all(isinstance(name, str) for name in names):
+        raise InvalidInput("models are {name: estimator}, or names of installed models; give your estimators names")
     models = {name: as_model(names[name] if isinstance(given, Mapping) else name) for name in names}
     if not models:
         raise InvalidInput("a study needs at least one model; name one or give {name: estimator}")
@@ -234,27 +240,16 @@ def _open_folder(folder: Path) -> Path:
                 f"{os.fspath(folder)!r} is not empty and not a report of ours (no manifest.json of one); "
                 "give a new folder, or empty it"
             )
-    for inside in ("trials", "figures", "models"):
-        (folder / inside).mkdir(parents=True, exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     if not marker.exists():  # from now on the folder is known as ours, even if the run is interrupted
-        marker.write_text(json.dumps({"kind": KIND_OF_FOLDER, "unfinished": True}), encoding="utf-8")
+        write_text(marker, as_json({"kind": KIND_OF_FOLDER, "unfinished": True}))
+    for inside in ("trials", "figures", "models"):
+        (folder / inside).mkdir(exist_ok=True)
     return folder
 
 
 def _one_of_each(trials: Iterable[Trial]) -> list[Trial]:
     return list({(trial.name, trial.kind): trial for trial in trials}.values())
-
-
-def _warm(trial: Trial, model: Model, data: Dataset, topology: Topology) -> None:
-    """Compile what a trial will call by learning a few rows; errors are left for the trial itself to report."""
-    few = data.subsample(max(3 * len(data.classes), 30))
-    with contextlib.suppress(Exception):
-        if trial.kind == "classifier":
-            estimator = model.classifier(topology).set_params(**model.candidates[0])
-            estimator.fit(few.X, few.y).predict(few.X)
-        else:
-            patterns = few.bipolar_patterns(5)
-            model.memory(data.n_features).fit(patterns).recall(patterns)
 
 
 def _bar(total: int, done: int, progress: bool):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import time
 import traceback
 import warnings
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -32,62 +35,75 @@ class Trial(NamedTuple):
 
     @property
     def slug(self) -> str:
-        """Name of the trial's file."""
-        return f"{''.join(c if c.isalnum() or c == '-' else '-' for c in self.name)}-{self.kind}-seed{self.seed}"
+        """Name of the trial's file; names that differ only in odd characters get a digest to tell them apart."""
+        plain = "".join(c if c.isalnum() or c == "-" else "-" for c in self.name)
+        mark = "" if plain == self.name else f"-{hashlib.blake2b(self.name.encode(), digest_size=3).hexdigest()}"
+        return f"{plain}{mark}-{self.kind}-seed{self.seed}"
 
 
 class Outcome(NamedTuple):
-    """What came out: rows, the settings chosen inside the training data, what the model adds, pictures, warnings."""
+    """What came out of a trial.
+
+    rows : measurements, and reasons where there are none. chosen : settings chosen inside the training data.
+    additions : parameters beyond the topology. topology : what it was built on. example : pictures for the figure.
+    notices : warnings, and where things went wrong.
+    """
 
     rows: list[Row]
     chosen: dict[str, Any]
     additions: dict[str, int]
+    topology: dict[str, str]
     example: dict[str, list]
     notices: list[str]
 
 
 def run_trial(trial: Trial, model: Model, data: Dataset, topology: Topology, keep: str | None) -> Outcome:
-    """Run a trial; an error becomes rows with its reason. `keep` is a file for the fitted classifier, or None."""
+    """Run a trial; what fails becomes a row with its reason. `keep` is a file for the fitted classifier, or None."""
     parts = [(name, part) for name in trial.tasks for part in tasks.TASKS[name] if part.kind == trial.kind]
-    outcome = Outcome([], {}, {}, {}, [])
-
-    def measure(name, part, subject):
-        outcome.rows.extend(
-            Row(name, trial.name, trial.seed, m.condition, float(m.level), m.metric, float(m.value), m.note)
-            for m in part.run(subject)
-        )
-
+    outcome = Outcome([], {}, {}, {}, {}, [])
     with warnings.catch_warnings(record=True) as caught, one_blas_thread():
         warnings.simplefilter("always")
         warnings.simplefilter("error", TrainingInterrupted)  # half a training must not pass for a result
-        try:
+        with _failures_as_rows(trial, [name for name, _ in parts], outcome):
             train, test = data.split(TEST_SHARE, random_state=trial.seed)
-            subject = (
-                _fit_classifier(trial, model, train, test, topology, keep, outcome)
-                if trial.kind == "classifier"
-                else _open_storage(trial, model, train, outcome)
-            )
+            prepare = _fit_classifier if trial.kind == "classifier" else _open_storage
+            subject = prepare(trial, model, train, test, topology, keep, outcome)
             for name, part in parts:
-                measure(name, part, subject)
-        except TrainingInterrupted:
-            raise KeyboardInterrupt from None
-        except Exception as error:
-            reason = f"{type(error).__name__}: {error}"
-            outcome.rows.extend(Row(n, trial.name, trial.seed, "failed", 0.0, "none", np.nan, reason) for n, _ in parts)
-            outcome.notices.append(traceback.format_exc())
+                with _failures_as_rows(trial, [name], outcome):
+                    for found in part.run(subject):
+                        value = float(found.value)
+                        row = Row(
+                            name, trial.name, trial.seed, found.condition, float(found.level), found.metric, value
+                        )
+                        outcome.rows.append(row._replace(note=found.note))
     outcome.notices.extend(dict.fromkeys(f"{w.category.__name__}: {w.message}" for w in caught))
     return outcome
+
+
+@contextlib.contextmanager
+def _failures_as_rows(trial: Trial, names: list[str], outcome: Outcome) -> Iterator[None]:
+    """An error inside becomes one row for each task named, with its reason; Ctrl-C goes through."""
+    try:
+        yield
+    except TrainingInterrupted:
+        raise KeyboardInterrupt from None
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        outcome.rows.extend(Row(name, trial.name, trial.seed, "failed", 0.0, "none", np.nan, reason) for name in names)
+        outcome.notices.append(traceback.format_exc())
 
 
 def _fit_classifier(trial, model, train, test, topology, keep, outcome) -> tasks.Fitted:
     settings = choose_settings(model, topology, train, trial.seed)
     outcome.chosen.update(settings)
-    estimator = seeded(model.classifier(topology), trial.seed).set_params(**settings)
+    warm(model, "classifier", train, topology)  # loading kernels is not learning
+    estimator = configured(model.classifier(topology), trial.seed, settings)
     begin = time.perf_counter()
     estimator.fit(train.X, train.y)
     seconds = time.perf_counter() - begin
     outcome.additions.update(getattr(estimator, "additions_", {}))
-    if keep is not None:
+    _describe_topology(estimator, outcome)
+    if keep is not None and not model.control:
         try:
             io.save(keep, estimator)
         except InvalidInput as error:  # not one of ours, or not registered: the study goes on without the file
@@ -102,23 +118,53 @@ def choose_settings(model: Model, topology: Topology, train: Dataset, seed: int)
     learn, judge = train.split(TEST_SHARE, random_state=seed)
     scores = []
     for candidate in model.candidates:
-        estimator = seeded(model.classifier(topology), seed).set_params(**candidate)
+        estimator = configured(model.classifier(topology), seed, candidate)
         scores.append(metrics.accuracy(estimator.fit(learn.X, learn.y), judge.X, judge.y))
     return dict(model.candidates[int(np.argmax(scores))])
 
 
-def _open_storage(trial, model, train, outcome) -> tasks.Storage:
+def _open_storage(trial, model, train, test, topology, keep, outcome) -> tasks.Storage:
     storage = tasks.Storage(
-        store=lambda patterns: seeded(model.memory(train.n_features), trial.seed).fit(patterns),
+        store=lambda patterns: configured(model.memory(train.n_features), trial.seed).fit(patterns),
         patterns=lambda n: train.bipolar_patterns(n, random_state=trial.seed),
         known=tasks.known_features(train),
         seed=trial.seed,
     )
+    warm(model, "memory", train, topology)
+    _describe_topology(storage.store(storage.patterns(2)), outcome)
     if trial.seed == 0 and "complete" in trial.tasks:
         outcome.example.update({name: picture.tolist() for name, picture in tasks.example(storage).items()})
     return storage
 
 
-def seeded(estimator, seed: int):
-    """The estimator with `random_state=seed`, where it has one."""
-    return estimator.set_params(random_state=seed) if "random_state" in estimator.get_params(deep=False) else estimator
+def warm(model: Model, kind: str, data: Dataset, topology: Topology) -> None:
+    """Compile, or load, what a trial will call, by learning a few rows; other errors are the trial's own to report."""
+    few = data.subsample(min(data.n_samples, max(3 * len(data.classes), 30)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        warnings.simplefilter("error", TrainingInterrupted)
+        try:
+            if kind == "classifier":
+                estimator = configured(model.classifier(topology), 0, model.candidates[0])
+                estimator.fit(few.X, few.y).predict(few.X)
+            else:
+                patterns = few.bipolar_patterns(5)
+                model.memory(data.n_features).fit(patterns).recall(patterns)
+        except TrainingInterrupted:
+            raise KeyboardInterrupt from None
+        except Exception:
+            return
+
+
+def configured(estimator, seed: int, settings: Mapping[str, Any] | None = None):
+    """The estimator with `random_state=seed`, where it has one, and its settings."""
+    if not hasattr(estimator, "get_params"):
+        return estimator
+    seeds = {"random_state": seed} if "random_state" in estimator.get_params(deep=False) else {}
+    return estimator.set_params(**seeds, **(settings or {}))
+
+
+def _describe_topology(estimator, outcome: Outcome) -> None:
+    topology = getattr(estimator, "topology_", None)
+    if isinstance(topology, Topology):
+        outcome.topology.update(text=repr(topology), structure_digest=topology.structure_digest)

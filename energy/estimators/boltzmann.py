@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from sklearn.base import ClassifierMixin
+from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import validate_data
 
 from bioneuro._jit.keys import Key, seed_from
@@ -152,26 +152,25 @@ class RBM(BoltzmannShell):
         ----------
         X : (n, n_features), noisy or partial patterns
         known : (n_features,) or (n, n_features) bool. Known units are clamped to X and come back as they are; what X
-            holds elsewhere does not matter. None: every unit is free, but pulled towards X
+            holds elsewhere does not matter, and may be NaN. None: every unit is free, but pulled towards X
         trust : log-odds that a unit of X is right, >= 0; used where `known` is None
         sweeps, chains : how long, and how often, to search; see `energy.completion`
 
         Data of two values come back in these two values, graded data as means.
         """
         machine = self._machine()
-        X = self._check_X(X)
-        known = None if known is None else check_known(known, X.shape)
+        X, held = self._check_partial(X, known)
         means = completion.recall(
             machine,
             self._inputs(X),
             Key.from_seed(self.seed_).child("recall"),
-            known=known,
+            known=None if known is None else held,
             trust=trust,
             sweeps=sweeps,
             chains=chains,
         )
         whole = self.input_range_.from_unit(means if self.graded_ else np.rint(means)).astype(X.dtype, copy=False)
-        return whole if known is None else np.where(known, X, whole)
+        return np.where(held, X, whole)
 
     def sample(self, n=1, *, start=None, known=None, sweeps=1000, temperature=1.0, means=False, random_state=None):
         """Dream: the states of `n` Markov chains after `sweeps` sweeps of Gibbs sampling, (n, n_features).
@@ -334,6 +333,10 @@ class RBMClassifier(ClassifierMixin, BoltzmannShell):
     def _keep_output(self, weights: np.ndarray, bias: np.ndarray) -> None:
         last = label_projection(self.topology_)
         self.parameters_[last.name], self.parameters_[f"{last.post}.bias"] = weights, bias
+
+    def untrained(self):
+        """An unfitted copy whose hidden units keep their first weights, with a trained readout: the control."""
+        return clone(self).set_params(method="features", epochs=0)
 
     def predict_proba(self, X) -> np.ndarray:
         """P(y | v), (n, n_classes) float64; each row sums to 1."""

@@ -98,7 +98,7 @@ class HopfieldMemory(Shell):
         ----------
         X : (n, n_features), a noisy or partial pattern in each row
         known : (n_features,) or (n, n_features) bool. Known units keep their spin; the others start without an opinion,
-            at 0, whatever X holds there. None: every unit starts at X and is free to flip.
+            at 0, whatever X holds there (NaN, too). None: every unit starts at X and is free to flip.
 
         Units that stay undecided, and dead ones, come back half way (0 for -1 and +1). Synchronous recall may end in a
         cycle of two states and gives one of them: see `recall_recording`.
@@ -108,10 +108,11 @@ class HopfieldMemory(Shell):
 
     def recall_recording(self, X, known=None) -> Recording:
         """As `recall`, with all that happened: the traces "energy" and "flips" by sweep, `state` a `SpinState`."""
-        spins = self._spins(X)
+        check_is_fitted(self)
+        X, held = self._check_partial(X, known)
+        spins = self._code.to_spins(X)
         if known is not None:
-            known = hopfield.check_units("known", known, spins.shape, False)
-            spins = np.where(known, spins, np.int8(0))
+            known, spins = held, np.where(held, spins, np.int8(0))
         recording = hopfield.recall(
             self.parameters_,
             spins,

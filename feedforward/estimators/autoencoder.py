@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, check_number
 from bioneuro.parameters import Parameters
-from bioneuro.shell import FLOATS, InputRange, check_known
+from bioneuro.shell import FLOATS, InputRange
 from bioneuro.topology import Dense, Topology
 from bioneuro.training.batches import Batch
 from feedforward.estimators.base import BackpropShell
@@ -41,7 +41,7 @@ class Denoising(Backprop):
 class Autoencoder(TransformerMixin, BackpropShell):
     """Network that learns to give back its input from a code: x -> h = f(x W + b) -> x' = sigmoid(h W' + c).
 
-    Trained by backprop on -sum_i x_i ln x'_i + (1 - x_i) ln(1 - x'_i), from inputs with some entries flipped and some
+    Trained by backprop on -sum_i [x_i ln x'_i + (1 - x_i) ln(1 - x'_i)], from inputs with some entries flipped and some
     unknown. `transform` gives the code; `recall` repairs and completes patterns by letting x' be the next x.
 
     Parameters
@@ -135,7 +135,7 @@ class Autoencoder(TransformerMixin, BackpropShell):
         return self
 
     def _build_topology(self, n_features: int) -> Topology:
-        sizes = np.atleast_1d(self.hidden_layer_sizes).tolist() if np.size(self.hidden_layer_sizes) else []
+        sizes = self._layer_sizes()
         net = Topology.mlp(n_features, *sizes, n_features, unit=self.unit, output="sigmoid")
         if not self.tied:
             return net
@@ -185,9 +185,8 @@ class Autoencoder(TransformerMixin, BackpropShell):
         """
         check_is_fitted(self)
         check_number("steps", steps, low=1, integer=True)
-        X = self._check_X(X)
+        X, held = self._check_partial(X, known)
         given = self._inputs(X)
-        held = np.zeros(X.shape, dtype=bool) if known is None else check_known(known, X.shape)
         x = given if known is None else np.where(held, given, UNKNOWN).astype(given.dtype)
         for _ in range(steps):
             before, x = x, np.where(held, given, self._decoded(x))

@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, check_number, choose
 from bioneuro.initializers import initialise, output_bias
-from bioneuro.optim import OPTIMIZERS, Transform, as_optimizer, chain, freeze, over_training
+from bioneuro.optim import OPTIMIZERS, Transform, as_optimizer, chain, dale, freeze, over_training
 from bioneuro.parameters import Parameters
 from bioneuro.shell import Shell
 from bioneuro.topology import Topology
@@ -32,7 +32,7 @@ class BackpropShell(Shell):
             backprop,
             X,
             targets,
-            optimizer=self._optimizer(steps),
+            optimizer=self._optimizer(steps, topology),
             epochs=epochs,
             batch_size=self.batch_size,
             key=key,
@@ -73,16 +73,27 @@ class BackpropShell(Shell):
             topology, self.initializer, bias=biases, random_state=key.child("initialise"), dtype=self._number_type()
         )
 
-    def _optimizer(self, steps: int) -> Transform:
+    def _optimizer(self, steps: int, topology: Topology) -> Transform:
         if not isinstance(self.optimizer, Transform):
             choose("optimizer", self.optimizer, OPTIMIZERS)
             check_number("learning_rate", self.learning_rate, low=0, open_low=True)
         optimizer = as_optimizer(self.optimizer, over_training(self.schedule, self.learning_rate, steps))
-        return chain(optimizer, freeze(self.frozen)) if self.frozen else optimizer
+        return chain(optimizer, freeze(self._frozen_keys(topology)), dale())
+
+    def _frozen_keys(self, topology: Topology) -> tuple[str, ...]:
+        """The keys never updated; "representation" stands for all that does not feed the output directly."""
+        if self.frozen != "representation":
+            return tuple(self.frozen)
+        output = topology.by_role("output")[0].name
+        readout = {projection.name for projection in topology.incoming(output)}
+        return tuple(key for key in topology.layout if key not in readout and not key.startswith(f"{output}."))
 
     def _number_type(self) -> np.dtype:
-        choose("dtype", str(np.dtype(self.dtype)), ("float32", "float64"))
-        return np.dtype(self.dtype)
+        return np.dtype(choose("dtype", getattr(self.dtype, "__name__", str(self.dtype)), ("float32", "float64")))
+
+    def _layer_sizes(self) -> list[int]:
+        """`hidden_layer_sizes` as a list; a number stands for one layer."""
+        return [int(size) for size in np.ravel(self.hidden_layer_sizes)]
 
     def _pass(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
         """What every population emits, {name: (n, size)}; each row by itself, dead units silent."""

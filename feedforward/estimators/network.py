@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin
+from sklearn.base import ClassifierMixin, RegressorMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from bioneuro.errors import InvalidInput
 from bioneuro.shell import FLOATS, as_classes
 from bioneuro.topology import Topology
 from feedforward.estimators.base import BackpropShell
@@ -28,7 +29,8 @@ _PARAMETERS = """
     initializer : see `bioneuro.initializers.initialise`; "auto" goes by the unit types.
     centre : subtract the mean of the training inputs from every input.
     stratify : fill minibatches with the classes in proportion (classifiers).
-    frozen : keys of parameters that are never updated, such as ("input->hidden", "hidden.bias").
+    frozen : keys of parameters that are never updated, such as ("input->hidden", "hidden.bias"); "representation":
+        all but what feeds the output, which leaves random features and a trained readout.
     patience : stop after so many epochs without a lower loss on `validation_fraction` of the rows, which are then held
         out, and return the best weights; None: use all rows and all epochs.
     dtype : "float32" or "float64". progress : show a bar.
@@ -61,7 +63,7 @@ class _Network(BackpropShell):
         initializer="auto",
         centre: bool = True,
         stratify: bool = False,
-        frozen: tuple[str, ...] = (),
+        frozen: tuple[str, ...] | str = (),
         patience: int | None = None,
         validation_fraction: float = 0.1,
         dtype: str = "float32",
@@ -95,9 +97,8 @@ class _Network(BackpropShell):
 
     def _fit(self, X: np.ndarray, targets: np.ndarray, output: str, strata: np.ndarray | None):
         key = self._start_fit()
-        sizes = np.atleast_1d(self.hidden_layer_sizes).tolist() if np.size(self.hidden_layer_sizes) else []
         topology = self._given_topology(X.shape[1], targets.shape[1]) or Topology.mlp(
-            X.shape[1], *sizes, targets.shape[1], unit=self.unit, output=output
+            X.shape[1], *self._layer_sizes(), targets.shape[1], unit=self.unit, output=output
         )
         backprop = Backprop(Network(topology), self.loss, l2=self.l2, dropout=self.dropout)
         number = self._number_type()
@@ -109,6 +110,10 @@ class _Network(BackpropShell):
 
     def _inputs(self, X: np.ndarray) -> np.ndarray:
         return X.astype(self.input_mean_.dtype, copy=False) - self.input_mean_
+
+    def untrained(self):
+        """An unfitted copy whose hidden units keep their first weights: the control that learns no representation."""
+        return clone(self).set_params(frozen="representation")
 
     def activations(self, X) -> dict[str, np.ndarray]:
         """What every population emits for the rows of X: {name: (n, size)}, dead units at 0."""
@@ -137,21 +142,29 @@ class NetworkClassifier(ClassifierMixin, _Network):
         """Learn from X (n, n_features) and labels y (n,); returns self."""
         X, y = validate_data(self, X, y, dtype=FLOATS, order="C")
         self.classes_, numbers = as_classes(y)
-        if self._one_output():
+        self._one_output = self._has_one_output()
+        if self._one_output:
             targets = numbers[:, None].astype(X.dtype)
         else:
             targets = np.eye(len(self.classes_), dtype=X.dtype)[numbers]
         return self._fit(X, targets, "softmax", numbers if self.stratify else None)
 
-    def _one_output(self) -> bool:
-        """Two classes and a topology with a single output unit."""
+    def _has_one_output(self) -> bool:
+        """Two classes and a topology with a single output unit, which then is a sigmoid."""
         outputs = self.topology.by_role("output") if isinstance(self.topology, Topology) else ()
-        return len(self.classes_) == 2 and len(outputs) == 1 and outputs[0].size == 1
+        if len(self.classes_) != 2 or len(outputs) != 1 or outputs[0].size != 1:
+            return False
+        if outputs[0].unit.name != "sigmoid":
+            raise InvalidInput(
+                f"one {outputs[0].unit.name!r} output cannot tell two classes apart; "
+                f"use topology.with_units({outputs[0].name}='sigmoid'), or two softmax outputs"
+            )
+        return True
 
     def predict_proba(self, X) -> np.ndarray:
         """(n, n_classes) probabilities; each row sums to 1."""
         output = self._output(X).astype(np.float64)
-        if self._one_output():
+        if self._one_output:
             output = np.hstack([1 - output, output])
         output = np.maximum(output, 0)
         total = output.sum(axis=1, keepdims=True)

@@ -169,7 +169,7 @@ def test_lesions_spare_what_they_should_and_curves_start_at_the_intact_model():
 def test_installed_models_are_found_by_name():
     assert {"backprop", "backprop-dropout", "rbm", "hopfield", "autoencoder"} <= set(installed())
     assert as_model("hopfield").memory is not None
-    assert as_model("hopfield").why_not("classifier") == "stores patterns without labels"
+    assert as_model("autoencoder").why_not("classifier") == "learns codes of pictures, no labels"
     with pytest.raises(UnknownName, match="unknown model 'hopfeld'; did you mean 'hopfield'"):
         as_model("hopfeld")
 
@@ -216,3 +216,88 @@ def test_a_damaged_trial_file_is_run_again(tmp_path):
     path.write_text(path.read_text()[:50])
     report = study({"majority": Majority()}).run(tmp_path / "r", n_jobs=1, progress=False)
     assert any(row.metric == "accuracy" for row in report.rows)
+
+
+class Changing(Majority):
+    """Its answer is decided by the test, as by a user who edits the file."""
+
+    answer = 0
+
+    def predict(self, X):
+        return np.full(len(X), self.answer)
+
+
+def test_an_edited_model_is_run_again(tmp_path, monkeypatch):
+    from bioneuro.compare import identity
+
+    first = study({"mine": Changing()}).run(tmp_path / "r", n_jobs=1, progress=False)
+    monkeypatch.setattr(Changing, "answer", 99)
+    monkeypatch.setattr(identity.inspect, "getsource", lambda thing: "another text")
+    second = study({"mine": Changing()}).run(tmp_path / "r", n_jobs=1, progress=False)
+    assert first.rows[0].value > 0
+    assert second.rows[0].value == 0
+
+
+def test_models_of_equal_parameters_and_other_classes_are_told_apart(tmp_path):
+    study({"mine": Majority()}).run(tmp_path / "r", n_jobs=1, progress=False)
+    again = study({"mine": Changing()})
+    assert again._read(tmp_path / "r", again.trials()[0]) is None
+
+
+def test_one_failing_task_leaves_the_others_their_results(monkeypatch):
+    from bioneuro.compare import tasks
+
+    def no_noise(fitted):
+        raise RuntimeError("the noise is gone")
+        yield
+
+    monkeypatch.setitem(tasks.TASKS, "noise", (tasks.Task("classifier", no_noise),))
+    report = study({"majority": Majority()}, ["noise", "classify"]).run(n_jobs=1, progress=False)
+    assert [row.note for row in report.rows if row.task == "noise"] == ["RuntimeError: the noise is gone"]
+    assert any(row.metric == "accuracy" for row in report.rows if row.task == "classify")
+
+
+def test_a_memory_is_not_shown_what_it_is_asked_for():
+    class Cheat(BaseEstimator):
+        def fit(self, X, y=None):
+            return self
+
+        def recall(self, X, known=None):
+            return X
+
+    report = study({"cheat": Cheat()}, ["complete"]).run(n_jobs=1, progress=False)
+    exact = [row.value for row in report.rows if row.condition == "from half" and row.metric == "exact recall"]
+    assert exact == [0, 0, 0]
+
+
+def test_the_name_of_a_control_is_taken():
+    with pytest.raises(InvalidInput, match="'nearest neighbour' is the name of a control"):
+        Study({"nearest neighbour": Majority()}, DATA, ["classify"])
+
+
+def test_estimators_without_a_name_are_refused():
+    with pytest.raises(InvalidInput, match="give your estimators names"):
+        Study([Majority()], DATA)
+
+
+def test_plain_estimators_get_their_untrained_control():
+    models = Study({"net": network(), "mine": Majority()}, DATA, ["classify"]).models
+    assert "net, untrained" in models
+    assert "mine, untrained" not in models
+    assert "as given" not in models  # no memory takes part
+
+
+def test_numbers_of_numpy_survive_the_files(tmp_path):
+    class Declares(Majority):
+        additions_ = {"votes": np.int64(5)}  # noqa: RUF012  as an estimator might carry it
+
+    for _ in range(2):
+        report = study({"mine": Declares()}).run(tmp_path / "r", n_jobs=1, progress=False)
+    assert report.outcomes[report.study.trials()[0]].additions == {"votes": 5}
+
+
+def test_figures_of_an_earlier_study_do_not_stay(tmp_path):
+    study({"net": network()}, ["classify", "noise"]).run(tmp_path / "r", n_jobs=1, progress=False)
+    assert (tmp_path / "r" / "figures" / "noise-flip.png").exists()
+    study({"net": network()}, ["classify"]).run(tmp_path / "r", n_jobs=1, progress=False)
+    assert not (tmp_path / "r" / "figures" / "noise-flip.png").exists()

@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from bioneuro import Topology, corrupt, load_digits
+from bioneuro import Dense, Topology, corrupt, load_digits, optim
 from bioneuro.data import concentric_circles, known_half, xor
 from bioneuro.errors import InvalidInput, UnknownName, UnsupportedTopology
 from feedforward import Autoencoder, NetworkClassifier, NetworkRegressor
@@ -228,3 +228,49 @@ def test_known_must_be_a_mask():
     model = Autoencoder((5,), epochs=1, random_state=0).fit(TRAIN.X)
     with pytest.raises(InvalidInput, match=r"known must be a bool mask of shape \(64,\)"):
         model.recall(TRAIN.X[:2], known=np.ones(64))
+
+
+def test_one_softmax_output_is_refused_with_the_way_out():
+    net = Topology.mlp(64, 8, 1)
+    with pytest.raises(InvalidInput, match=r"one 'softmax' output cannot tell.*with_units\(output='sigmoid'\)"):
+        NetworkClassifier(topology=net).fit(TRAIN.X, TRAIN.y > 4)
+
+
+def test_dropout_of_the_output_is_refused():
+    with pytest.raises(InvalidInput, match="dropout of the output 'output' would hide targets"):
+        NetworkClassifier(dropout={"output": 0.5}).fit(TRAIN.X, TRAIN.y)
+
+
+def test_signs_are_kept_through_training():
+    net = Topology.mlp(64, 20, 10)
+    signed = Topology(net.populations, [Dense("input", "hidden", sign=1), Dense("hidden", "output", sign=-1)])
+    model = NetworkClassifier(topology=signed, epochs=3, random_state=0).fit(TRAIN.X, TRAIN.y)
+    assert model.parameters_["input->hidden"].min() >= 0
+    assert model.parameters_["hidden->output"].max() <= 0
+
+
+def test_an_untrained_copy_keeps_its_first_representation():
+    random = NetworkClassifier((30,), epochs=3, random_state=0).untrained().fit(TRAIN.X, TRAIN.y)
+    start = NetworkClassifier((30,), epochs=0, random_state=0).fit(TRAIN.X, TRAIN.y)
+    np.testing.assert_array_equal(random.parameters_["hidden.bias"], start.parameters_["hidden.bias"])
+    np.testing.assert_array_equal(random.parameters_["input->hidden"], start.parameters_["input->hidden"])
+    assert not np.array_equal(random.parameters_["hidden->output"], start.parameters_["hidden->output"])
+
+
+def test_what_is_unknown_may_be_nan():
+    stored = DIGITS.bipolar_patterns(5, random_state=0)
+    memory = Autoencoder((30,), epochs=50, random_state=0).fit(stored)
+    upper = known_half((8, 8), "upper")
+    holed = memory.recall(np.where(upper, stored, np.nan), known=upper)
+    np.testing.assert_array_equal(holed, memory.recall(stored, known=upper))
+
+
+def test_codes_give_back_what_they_stand_for():
+    model = Autoencoder((64,), epochs=40, flip=0, mask=0, random_state=0).fit(TRAIN.X)
+    assert np.abs(model.reconstruct(TEST.X) - TEST.X).mean() < 0.5 * np.abs(TEST.X - TRAIN.X.mean(axis=0)).mean()
+
+
+def test_an_estimator_with_an_optimiser_of_its_own_can_be_pickled():
+    model = NetworkClassifier((5,), optimizer=optim.momentum(0.05), epochs=2, random_state=0).fit(TRAIN.X, TRAIN.y)
+    copy = pickle.loads(pickle.dumps(model))
+    assert copy.predict_proba(TEST.X).tobytes() == model.predict_proba(TEST.X).tobytes()
