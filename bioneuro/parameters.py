@@ -140,7 +140,7 @@ class Parameters:
 
 def _goes_by_synapse(mine: Topology, theirs: Topology, key: str) -> bool:
     """Whether weights of `key` lie in another order there than here."""
-    if "->" not in key and key not in {projection.name for projection in mine.projections}:
+    if "." in key:  # an array of units; names of projections have no dot
         return False
     both = [topology.projection(key) for topology in (mine, theirs)]
     sizes = [[end.size for end in topology.ends(key)] for topology in (mine, theirs)]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from bioneuro import memory
 from bioneuro.errors import InvalidInput, check_number, choose
 from bioneuro.topology.population import Population
 from bioneuro.topology.projections import Conv2D, Dense, Pool2D, Sparse
@@ -201,6 +202,7 @@ def lattice(
     width = check_number("width", width, low=least, integer=True)
     if neighbours not in _STEPS:
         raise InvalidInput(f"neighbours of a lattice must be 4 or 8, got {neighbours!r}")
+    memory.require({"pairs": 40 * neighbours * height * width}, f"a lattice of {height:,} x {width:,} sites")
     rows, columns = np.indices((height, width))
     pre, post = [], []
     for down, right in _STEPS[neighbours]:

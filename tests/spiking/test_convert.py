@@ -71,11 +71,11 @@ def activities(parameters, rows):
 
 
 @ALL
-@pytest.mark.parametrize("mean", [None, MEAN])
-def test_rates_of_activities_drive_each_neuron_to_the_rate_of_its_activity(net, mean):
+@pytest.mark.parametrize(("mean", "unit"), [(None, None), (MEAN, LIF(0.4, 15e-3, -5e-3, -5e-3, 0.0))])
+def test_rates_of_activities_drive_each_neuron_to_the_rate_of_its_activity(net, mean, unit):
     """theta r_post = sum_j w'_j r_j + bias' / tau_m, for the fields of all units on all rows, whatever their sign."""
     before, shift = trained(net), 0.0 if mean is None else mean
-    network = to_spiking(before, X, input_mean=mean, percentile=100)
+    network = to_spiking(before, X, input_mean=mean, percentile=100, unit=unit)
     scale, values = network.scale, activities(before, X - shift)
     source = net.by_role("input")[0].name
     emitted = {name: scale.rates(name, X if name == source else values[name]) for name in values}
@@ -86,7 +86,7 @@ def test_rates_of_activities_drive_each_neuron_to_the_rate_of_its_activity(net, 
             emitted[p.pre] @ weights_of(network.parameters, p.name) for p in net.incoming(name)
         )
         wanted = scale.gain(name) * (h - scale.silent[name])
-        assert drive / unit.v_threshold == pytest.approx(wanted, rel=1e-9, abs=1e-9)
+        assert drive / (unit.v_threshold - unit.v_reset) == pytest.approx(wanted, rel=1e-9, abs=1e-9)
 
 
 @ALL
@@ -149,6 +149,17 @@ def test_output_neurons_fire_at_the_rates_of_their_logits(net):
     assert np.all(np.abs(counts - duration * expected) <= 0.2 * duration * expected + duration + 2)
     assert counts.max() > 10
     assert membranes.max() < 20e-3
+
+
+def test_the_decisions_do_not_hang_on_the_membrane():
+    """Another time constant, rest and threshold: the same rates, but for the leak of 1 / tau_m."""
+    before = trained(NETS["one layer"])
+    counts = [
+        spike_counts(to_spiking(before, X, unit=unit), X[:3], 1.0)[0]
+        for unit in (None, LIF(tau_m=0.5, v_threshold=10e-3, v_reset=-5e-3, v_rest=-5e-3, refractory=0.0))
+    ]
+    assert np.abs(counts[0] - counts[1]).max() <= 3
+    assert counts[0].max() > 50
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from bioneuro import Topology
-from bioneuro.errors import InvalidInput
+from bioneuro.errors import InvalidInput, ResourceError
 from bioneuro.topology import LIF, FixedInDegree, FixedProbability
 
 pytestmark = pytest.mark.small
@@ -96,6 +96,7 @@ def test_fibres_from_outside_excite_both_populations():
     ("build", "message"),
     [
         (lambda: Topology.lattice(2, 5), r"height must be an integer in \[3, inf\), got 2"),
+        (lambda: Topology.lattice(2_000_000, 2_000_000), "a lattice of 2,000,000 x 2,000,000 sites needs"),
         (lambda: Topology.lattice(3, 5, neighbours=6), "neighbours of a lattice must be 4 or 8, got 6"),
         (lambda: Topology.balanced(0), r"n_excitatory must be an integer in \[1, inf\), got 0"),
         (lambda: Topology.balanced(10, 0), "n_inhibitory must be an integer"),
@@ -109,5 +110,5 @@ def test_fibres_from_outside_excite_both_populations():
     ],
 )
 def test_builders_refuse_in_words(build, message):
-    with pytest.raises(InvalidInput, match=message):
+    with pytest.raises((InvalidInput, ResourceError), match=message):
         build()

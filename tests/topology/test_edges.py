@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import itertools
 import pickle
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -319,6 +321,16 @@ def test_the_reverse_of_each_synapse_is_found():
 def test_rules_that_cannot_be_met_are_refused_in_words(build, message):
     with pytest.raises(InvalidInput, match=message):
         build()
+
+
+@pytest.mark.small
+def test_structure_needs_no_compiler_until_synapses_are_drawn():
+    code = (
+        "import sys; from bioneuro.topology import Topology; net = Topology.balanced(400, fixed_in_degree=False); "
+        "net.layout, net.digest, net.nbytes(); print('numba' in sys.modules)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert result.stdout.strip() == "False"
 
 
 @pytest.mark.small
