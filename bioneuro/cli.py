@@ -34,11 +34,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     try:
         COMMANDS[parsed.command].run(parsed)
-    except BioneuroError as error:
+    except (BioneuroError, OSError) as error:
         print(f"bioneuro {parsed.command}: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"\nbioneuro {parsed.command}: interrupted; what was finished is kept", file=sys.stderr)
+        told = "interrupted; what was finished is kept, the same command goes on from there"
+        print(f"\nbioneuro {parsed.command}: {told}", file=sys.stderr)
         return 130
     return 0
 
@@ -76,6 +77,26 @@ def _load(parsed: argparse.Namespace):
 
 def _names(text: str) -> list[str]:
     return [name.strip() for name in text.split(",") if name.strip()]
+
+
+# -- files that a command writes -------------------------------------------------------------------------------------
+
+
+def _check_writable(path: str) -> None:
+    """Raise `InvalidInput` before any work is done for a file that could not be written."""
+    folder = Path(path).resolve().parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise InvalidInput(f"cannot write {path!r}: there is no folder {str(folder)!r} that can be written to")
+
+
+def _save_figure(figure, path: str) -> None:
+    """Write a figure, and tell where; a name without a format becomes PNG."""
+    path = path if Path(path).suffix else f"{path}.png"
+    try:
+        figure.savefig(path, dpi=150)
+    except ValueError as error:  # matplotlib names the formats that it can write
+        raise InvalidInput(f"cannot write {path!r}: {error}") from None
+    print(f"figure: {path}")
 
 
 # -- compare ---------------------------------------------------------------------------------------------------------
@@ -119,9 +140,11 @@ def _recall(parsed: argparse.Namespace) -> None:
     from bioneuro.data import corrupt
     from bioneuro.models import as_model
 
+    _check_writable(parsed.out)
     data = _load(parsed)
     stored = data.prototypes()
-    memory = as_model("hopfield").memory(data.n_features).set_params(rule=parsed.rule).fit(stored)
+    memory = as_model("hopfield").memory(data.n_features).set_params(rule=parsed.rule, random_state=parsed.seed)
+    memory.fit(stored)
     hurt = memory.lesion(units=parsed.lesion, random_state=parsed.seed)
     noisy = corrupt(stored, flip=parsed.flip, random_state=parsed.seed)
     rows = {
@@ -130,16 +153,19 @@ def _recall(parsed: argparse.Namespace) -> None:
         "recalled": memory.recall(noisy),
         f"{parsed.lesion:.0%} of the neurons dead": hurt.recall(noisy),
     }
-    print(f"{len(stored)} {data.name}, one for each class, stored by the {parsed.rule} rule\n")
+    print(f"{len(stored)} pictures of {data.name}, one for each class, stored by the {parsed.rule} rule\n")
     print(f"{'':26s} overlap   perfect")
     for label, patterns in rows.items():
         living = patterns != 0  # a dead neuron says nothing
+        if not living.any():
+            print(f"{label:26s} nobody is left to say anything")
+            continue
         perfect = int(np.all((patterns == stored) | ~living, axis=1).sum())
         print(f"{label:26s} {np.mean((patterns * stored)[living]):7.3f}   {perfect:2d} of {len(stored)}")
     pictures = {label: data.pictures(patterns) for label, patterns in rows.items()}
     axes = viz.images(pictures, data.image_shape, title=f"An associative memory, {parsed.rule} rule")
-    axes.figure.savefig(parsed.out, dpi=150)
-    print(f"\nfigure: {parsed.out}")
+    print()
+    _save_figure(axes.figure, parsed.out)
 
 
 # -- train -----------------------------------------------------------------------------------------------------------
@@ -157,6 +183,8 @@ def _train(parsed: argparse.Namespace) -> None:
     from bioneuro.compare.trial import configured
     from bioneuro.models import as_model
 
+    if parsed.out:
+        _check_writable(parsed.out)
     model = as_model(parsed.model)
     if model.classifier is None:
         raise InvalidInput(f"{parsed.model} does not classify: {model.why_not('classifier')}")
@@ -172,8 +200,7 @@ def _train(parsed: argparse.Namespace) -> None:
     print(f"{seconds:.2f} s to learn {train.n_samples} rows of {train.name}")
     print(f"accuracy {estimator.score(test.X, test.y):.4f} on {test.n_samples} rows it has not seen")
     if parsed.out:
-        io.save(parsed.out, estimator)
-        print(f"model: {parsed.out}   (bioneuro.load gives it back)")
+        print(f"model: {io.save(parsed.out, estimator)}   (bioneuro.load gives it back)")
 
 
 # -- draw ------------------------------------------------------------------------------------------------------------
@@ -190,6 +217,7 @@ def _draw_arguments(parser: argparse.ArgumentParser) -> None:
 def _draw(parsed: argparse.Namespace) -> None:
     from bioneuro import Topology, viz
 
+    _check_writable(parsed.out)
     if os.path.splitext(parsed.kind)[1] in (".json", ".npz"):
         topology = _read_topology(Path(parsed.kind))
     else:
@@ -200,10 +228,8 @@ def _draw(parsed: argparse.Namespace) -> None:
             raise InvalidInput(
                 f"{parsed.kind} does not take the sizes {parsed.sizes}; see Topology.{parsed.kind}"
             ) from None
-    axes = viz.draw(topology)
-    axes.figure.savefig(parsed.out, dpi=150, bbox_inches="tight")
     print(topology)
-    print(f"figure: {parsed.out}")
+    _save_figure(viz.draw(topology).figure, parsed.out)
 
 
 def _read_topology(path: Path):

@@ -1,7 +1,8 @@
 """Initialisers: the first weights of a network.
 
-eta is a unit's fan-in, the number of synapses that end on it (the bias is not counted). An initialiser is a function
-`(generator, shape, fan_in, fan_out) -> float64 array`; adding one is one function and one line of `INITIALIZERS`.
+eta is a unit's fan-in: the number of synapses that end on it, all projections together, the bias not counted. An
+initialiser is a function `(generator, shape, fan_in, fan_out) -> float64 array`; adding one is one function and one
+line of `INITIALIZERS`.
 """
 
 from __future__ import annotations
@@ -152,8 +153,10 @@ def _draw(
     topology: Topology, projection: Projection, scheme: Initializer, generator: np.random.Generator
 ) -> np.ndarray:
     pre, post = topology.ends(projection)
-    synapses = projection.n_synapses(pre, post)
-    values = scheme(generator, topology.layout[projection.name].shape, synapses / post.size, synapses / pre.size)
+    fan_in = sum(other.n_synapses(*topology.ends(other)) for other in topology.incoming(post.name)) / post.size
+    leaving = (other for other in topology.projections if other.pre == pre.name)
+    fan_out = sum(other.n_synapses(*topology.ends(other)) for other in leaving) / pre.size
+    values = scheme(generator, topology.layout[projection.name].shape, fan_in, fan_out)
     pairs = projection.symmetric and projection.autapse and not projection.shared
     if pairs and isinstance(projection, Sparse):
         values = values[np.minimum(np.arange(values.size), topology.edges(projection.name).reverse())]

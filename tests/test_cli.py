@@ -124,3 +124,32 @@ def test_ctrl_c_is_told_and_not_traced(monkeypatch, capsys):
     monkeypatch.setitem(cli.COMMANDS, "info", cli.COMMANDS["info"]._replace(run=interrupted))
     assert run("info") == 130
     assert "what was finished is kept" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("recall --out nowhere/x.png", "there is no folder"),
+        ("recall --out x.xyz", "Format 'xyz' is not supported"),
+        ("draw mlp 3 2 --out nowhere/x.png", "there is no folder"),
+        ("train backprop --out nowhere/x.npz", "there is no folder"),
+        ("compare --jobs 0", "n_jobs must be 1 or more"),
+        ("compare --tasks ,", "at least one task"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_told_before_the_work(command, message, capsys):
+    assert run(command) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_recall_is_the_same_for_the_same_seed(tmp_path, capsys):
+    shown = []
+    for _ in range(2):
+        assert run("recall --seed 3") == 0
+        shown.append(capsys.readouterr().out)
+    assert shown[0] == shown[1]
+
+
+def test_a_memory_without_neurons_has_nothing_to_say(capsys):
+    assert run("recall --lesion 1") == 0
+    assert "nobody is left" in capsys.readouterr().out

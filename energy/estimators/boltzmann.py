@@ -17,6 +17,7 @@ from energy import completion, rbm
 from energy.contrastive import ContrastiveDivergence
 from energy.discriminative import HybridGradient, Labels, class_scores, joint_topology, label_projection
 from energy.estimators.boltzmann_shell import BoltzmannShell
+from energy.partition import log_partition
 from energy.rbm import Machine, boltzmann_projection
 from energy.sampling import first_states, gibbs
 
@@ -131,6 +132,10 @@ class RBM(BoltzmannShell):
     def energy(self, X) -> np.ndarray:
         """The energy of each row with the hidden units summed out: `free_energy`."""
         return self.free_energy(X)
+
+    def log_partition(self) -> float:
+        """log Z, exact, by summing over all states of the smaller layer; refused above 25 living units."""
+        return log_partition(self._machine())
 
     def score_samples(self, X) -> np.ndarray:
         """Pseudo-log-likelihood sum_i log P(v_i | all other units) of each row, in nats; (n,) float64.

@@ -252,7 +252,9 @@ def test_wrong_input_is_refused_with_what_is_allowed(stored):
         memory.recall(stored[:, 1:])
     with pytest.raises(ValueError, match="NaN"):
         memory.recall(np.where(stored > 0, stored, np.nan))
-    with pytest.raises(InvalidInput, match=r"known must be a bool mask of shape \(64,\) or \(10, 64\), got bool of shape \(63,\)"):
+    with pytest.raises(
+        InvalidInput, match=r"known must be a bool mask of shape \(64,\) or \(10, 64\), got bool of shape \(63,\)"
+    ):
         memory.recall(stored, known=np.ones(63, bool))
     with pytest.raises(InvalidInput, match="got float32"):
         memory.recall(stored, known=stored)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -359,3 +361,10 @@ def test_rows_that_cannot_be_used_are_refused_in_words():
         model.recall(TEST.X[:2], chains=0)
     with pytest.raises(InvalidInput, match="one class only"):
         RBMClassifier().fit(TRAIN.X, np.zeros(len(TRAIN.X)))
+
+
+def test_the_partition_function_of_a_small_machine_is_exact():
+    patterns = np.random.default_rng(0).integers(0, 2, (20, 6)).astype(float)
+    rbm = RBM(4, epochs=5, random_state=0, dtype="float64").fit(patterns)
+    states = np.array(list(itertools.product((0.0, 1.0), repeat=6)))
+    assert rbm.log_partition() == pytest.approx(np.logaddexp.reduce(-rbm.free_energy(states)), rel=1e-10)
