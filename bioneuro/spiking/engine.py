@@ -30,7 +30,14 @@ from bioneuro.spiking.kernels import (
     Scratch,
     step_kernel,
 )
-from bioneuro.spiking.neurons import SpikingState, check_step, constants, network_digest, per_unit, spiking_populations
+from bioneuro.spiking.neurons import (
+    SpikingState,
+    check_step,
+    constants,
+    first_membranes,
+    network_digest,
+    spiking_populations,
+)
 from bioneuro.spiking.plastic import Rules
 from bioneuro.spiking.recording import Recorder
 from bioneuro.spiking.synapses import check_projections, whole_steps, wire
@@ -58,6 +65,7 @@ def simulate(
     random_state=None,
     n_threads: int | None = None,
     progress: bool = False,
+    membrane: Mapping | None = None,
     lesion: Lesion | None = None,
     max_rate: float = 400.0,
     record_limit: float = 2**30,
@@ -84,6 +92,8 @@ def simulate(
     random_state : None (fresh entropy), int, Generator or RandomState, of Poisson spikes and noise.
     n_threads : accepted for the future; runs use one thread.
     progress : show a progress bar.
+    membrane : {population: V, one number or one per unit} at the start of a run without `state`; v_rest by default, or
+        v_reset where a neuron would fire at once.
     lesion : dead units never spike, dead synapses weigh 0.
     max_rate : Hz; a population whose mean over a tenth of a second is above it ends the run. inf: no guard.
     record_limit : bytes that the traces may take.
@@ -111,7 +121,8 @@ def simulate(
         raise InvalidInput(f"simulate needs bioneuro.Parameters, got {type(parameters).__name__}")
     if n_threads is not None:
         check_number("n_threads", n_threads, low=1, integer=True)
-    run = _Run(parameters, inputs, duration, dt, rules, record, state, random_state, lesion, max_rate, record_limit)
+    run = _Run(parameters, inputs, duration, dt, rules, record, lesion, max_rate, record_limit)
+    run.begin(state, membrane, random_state)
     run.go(progress)
     return run.recording()
 
@@ -119,14 +130,12 @@ def simulate(
 class _Run:
     """One run: checked and compiled by the constructor, then advanced call by call."""
 
-    def __init__(
-        self, parameters, inputs, duration, dt, rules, record, state, random_state, lesion, max_rate, record_limit
-    ):
+    def __init__(self, parameters, inputs, duration, dt, rules, record, lesion, max_rate, record_limit):
         topology = parameters.topology
         self.dt = check_number("dt", dt, low=0, high=0.1, open_low=True, hint="seconds; 1e-4 is usual")
         check_projections(topology)
         check_step(topology, self.dt)
-        n_steps = whole_steps("duration", check_number("duration", duration, low=0, hint="seconds"), self.dt, 1)
+        self.n_steps = whole_steps("duration", check_number("duration", duration, low=0, hint="seconds"), self.dt, 1)
         self.max_rate = check_number("max_rate", max_rate, low=0, open_low=True, hint="hertz; inf turns it off")
         if lesion is not None and not isinstance(lesion, Lesion):
             raise InvalidInput(f"lesion must be a Lesion (topology.lesion(...)), got {type(lesion).__name__}")
@@ -142,10 +151,8 @@ class _Run:
         for population in spiking_populations(topology):
             if population.bias:
                 self.inputs.add_bias(population.name, self.parameters[f"{population.name}.bias"])
-        self.recorder = Recorder(topology, record, n_steps, self.dt, parameters.dtype, record_limit)
+        self.recorder = Recorder(topology, record, self.n_steps, self.dt, parameters.dtype, record_limit)
         self._compile()
-        self._begin(state, random_state)
-        self.first_step, self.stop = self.step, self.step + n_steps
 
     def _require(self, parameters: Parameters) -> None:
         parts = {"weights": parameters.nbytes}
@@ -179,22 +186,21 @@ class _Run:
         self.kernel = step_kernel(self.rules.kinds)
         self.network = network_digest(topology, self.dt, dtype, sorted(self.wiring.columns))
 
-    def _begin(self, state: SpikingState | None, random_state) -> None:
-        if state is None:
-            self.step, self.dynamics = 0, self._fresh()
-        else:
-            self.dynamics = self._taken_up(state)
-            self.step = state.step
+    def begin(self, state: SpikingState | None, membrane: Mapping | None, random_state) -> None:
+        """Set membranes, everything on its way, the clock and the key."""
+        if state is not None and membrane is not None:
+            raise InvalidInput("a state holds the membranes; give state= or membrane=, or state._replace(membrane=...)")
+        self.dynamics = self._fresh(membrane or {}) if state is None else self._taken_up(state)
+        self.step = 0 if state is None else state.step
+        self.first_step, self.stop = self.step, self.step + self.n_steps
         if state is None or random_state is not None:
             self.key = Key.from_seed(seed_from(random_state)).child("spiking")
         else:
             self.key = state.key
 
-    def _fresh(self) -> Dynamics:
+    def _fresh(self, given: Mapping) -> Dynamics:
         n, dtype = self.topology.n_units, self.parameters.dtype
-        membrane = per_unit(self.topology, "v_rest")
-        for population in self.topology.by_role("input"):
-            membrane[self.topology.unit_layout[population.name]] = 0
+        membrane = first_membranes(self.topology, given)
         n_pre, n_post = self.rules.n_traces
         n_history = self.rules.longest_delay + 1 if self.rules.learning else 0
         return Dynamics(
@@ -217,7 +223,7 @@ class _Run:
                 "this state belongs to another network: topology, dt, number type (float32 or float64) and the "
                 "tau_synapse of inputs must be those of the run that it comes from"
             )
-        dynamics, fresh = state.dynamics(), self._fresh()
+        dynamics, fresh = state.dynamics(), self._fresh({})
         if state.rules != self.rules.digest:
             names = ("history", "pre_traces", "post_traces")
             dynamics = dynamics._replace(**{name: getattr(fresh, name) for name in names})

@@ -9,14 +9,17 @@ Cybernetics 81 (1999) 381):
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from typing import NamedTuple
 
 import numpy as np
 
 from bioneuro._jit.keys import Key
-from bioneuro.errors import InvalidInput, UnsupportedTopology
+from bioneuro.errors import InvalidInput, UnsupportedTopology, choose
 from bioneuro.spiking.kernels import Dynamics, Neurons
 from bioneuro.topology import LIF, Population, Topology
+
+LARGEST_MEMBRANE = 1e3  # V, at the start of a run
 
 
 class SpikingState(NamedTuple):
@@ -117,6 +120,25 @@ def per_unit(topology: Topology, constant: str) -> np.ndarray:
     for population in spiking_populations(topology):
         values[topology.unit_layout[population.name]] = getattr(population.unit, constant)
     return values
+
+
+def first_membranes(topology: Topology, given: Mapping) -> np.ndarray:
+    """Membranes at the start, float64 (n_units,): as given by population, else at rest and below threshold."""
+    rest, reset, threshold = (per_unit(topology, name) for name in ("v_rest", "v_reset", "v_threshold"))
+    membrane = np.where(rest < threshold, rest, reset)
+    for population in topology.by_role("input"):
+        membrane[topology.unit_layout[population.name]] = 0.0
+    neurons = [population.name for population in spiking_populations(topology)]
+    for name, values in given.items():
+        size = topology[choose("population whose membrane to set", name, neurons)].size
+        values = np.asarray(values, float)
+        if values.shape not in ((), (size,)) or not np.all(np.abs(values) <= LARGEST_MEMBRANE):
+            raise InvalidInput(
+                f"membrane of {name!r} must be one number or {size}, in volts, at most {LARGEST_MEMBRANE:g} in size, "
+                f"got shape {values.shape}, {np.min(values)} .. {np.max(values)}"
+            )
+        membrane[topology.unit_layout[name]] = values
+    return membrane
 
 
 def network_digest(topology: Topology, dt: float, dtype, currents: list) -> str:

@@ -39,6 +39,8 @@ def test_a_grid_too_coarse_is_refused(projection, dt, message):
         ({"duration": 0.0}, r"duration of 0 s .* take 0.0001 s"),
         ({"max_rate": 0}, r"max_rate must be a number in \(0, inf\).*inf turns it off"),
         ({"n_threads": 0}, "n_threads must be an integer"),
+        ({"membrane": {"cell": 0.0}}, "unknown population whose membrane to set 'cell'; did you mean 'cells'"),
+        ({"membrane": {"cells": [0.0] * 3}}, r"membrane of 'cells' must be one number or 2, .* got shape \(3,\)"),
         ({"lesion": 0.3}, r"lesion must be a Lesion \(topology.lesion"),
         ({"record": ["spike"]}, "unknown thing to record 'spike'; did you mean 'spikes'"),
         ({"record": {"spikes": ["cell"]}}, "unknown population whose spikes to record 'cell'; did you mean 'cells'"),

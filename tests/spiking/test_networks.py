@@ -103,6 +103,22 @@ def test_more_inhibition_lowers_the_rate():
     assert rates[2] > 1.5 * rates[4] > 3 * rates[8]
 
 
+def test_the_network_of_the_cuba_benchmark_fires_as_its_simulators_agree():
+    """Brette et al., J. Comput. Neurosci. 23 (2007) 349, 64 + 16 synapses a cell; 5.1 to 5.3 Hz elsewhere."""
+    cell = LIF(tau_m=20e-3, v_threshold=-50e-3, v_reset=-60e-3, v_rest=-49e-3, refractory=5e-3)
+    net = Topology.balanced(3200, 800, p=0.02, delay=1e-4, tau_synapse=(5e-3, 10e-3), unit=cell)
+    rates = []
+    for seed in range(2):
+        params = Parameters.zeros(net)
+        for post in "EI":
+            params[f"E->{post}"], params[f"I->{post}"] = 1.62e-3, -9e-3
+        draws = np.random.default_rng(seed)
+        start = {name: draws.uniform(-60e-3, -50e-3, net[name].size) for name in "EI"}
+        run = simulate(params, {}, 1.0, membrane=start)
+        rates.append(np.sum(run["spikes.times"] > 0.2) / 4000 / 0.8)
+    assert np.mean(rates) == pytest.approx(5.2, abs=0.25)  # seeds differ by 0.1 Hz
+
+
 @pytest.mark.small
 def test_a_small_network_runs_the_same_without_the_compiler():
     params = mixed()

@@ -151,6 +151,8 @@ def test_traces_start_anew_under_other_rules_and_a_state_of_another_network_is_r
     np.testing.assert_array_equal(frozen.parameters.theta, first.parameters.theta)
     with pytest.raises(bioneuro.errors.InvalidInput, match="belongs to another network"):
         simulate(plastic_network("float64"), INPUTS, 0.01, state=first.state)
+    with pytest.raises(bioneuro.errors.InvalidInput, match="a state holds the membranes"):
+        simulate(first.parameters, INPUTS, 0.01, state=first.state, membrane={"E": 0.0})
     with pytest.raises(bioneuro.errors.InvalidInput, match=r"state must be the \.state"):
         simulate(first.parameters, INPUTS, 0.01, state=first)
     with pytest.raises(bioneuro.errors.InvalidInput, match=r"state.membrane must be float32 \(58,\)"):
