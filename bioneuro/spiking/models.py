@@ -6,7 +6,7 @@ from bioneuro.models import Model
 from bioneuro.spiking.estimators import SpikingClassifier
 from bioneuro.topology import Topology
 
-RATES = ({"learning_rate": 0.4}, {"learning_rate": 0.2})
+RATES = ({"learning_rate": 0.2}, {"learning_rate": 0.1})
 
 
 def stdp(topology: Topology) -> SpikingClassifier:

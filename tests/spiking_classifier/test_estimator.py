@@ -210,6 +210,18 @@ def test_a_saved_model_answers_with_the_same_bytes(tmp_path, small):
         assert back.transform(rows).tobytes() == saved.transform(rows).tobytes()
 
 
+def test_a_fit_goes_on_from_its_checkpoint(tmp_path):
+    path, rows, labels = tmp_path / "training.npz", TRAIN.X[:100], TRAIN.y[:100]
+    plain, first, again = (
+        SpikingClassifier((10,), epochs=2, checkpoint=file, random_state=0).fit(rows, labels)
+        for file in (None, path, path)
+    )
+    assert path.exists()
+    for fitted in (first, again):
+        assert fitted.n_iter_ == 2
+        assert fitted.parameters_.theta.tobytes() == plain.parameters_.theta.tobytes()
+
+
 def test_weights_that_cannot_be_written_are_read(small):
     frozen = small.lesion()
     frozen.parameters_.theta.flags.writeable = False
