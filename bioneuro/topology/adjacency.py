@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from bioneuro.topology.projections import Sparse
 
 
+BITS_PER_SYNAPSE = 64  # that a table of all pairs may take; sparser small worlds are searched row by row
+
+
 class Adjacency(NamedTuple):
     """Who reaches whom, in (pre, post) order: the order of the projection's weights.
 
@@ -80,7 +83,8 @@ def ring_pairs(key: Key, n: int, k: int, p: float, multapses: bool) -> tuple[np.
     from bioneuro.topology.sparse_kernels import draw_small_world
 
     far = np.empty((n, k // 2), np.int32)
-    draw_small_world(key.words, p, multapses, far)
+    looked_up = not multapses and n <= BITS_PER_SYNAPSE * k
+    draw_small_world(key.words, p, multapses, np.zeros(n * n // 64 + 1 if looked_up else 0, np.uint64), far)
     near = np.repeat(np.arange(n, dtype=np.int32), k // 2)
     return np.concatenate([near, far.ravel()]), np.concatenate([far.ravel(), near])
 

@@ -10,6 +10,7 @@ from bioneuro._jit.kernel import kernel, scalar
 from bioneuro._jit.philox import philox
 
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
+_SIX, _LOWEST = np.uint64(6), np.uint64(63)
 _LARGEST = np.uint64(0xFFFFFFFFFFFFFFFF)
 
 
@@ -63,17 +64,19 @@ def _below(word, k0, k1, row, unit, n):
 
 
 @kernel
-def draw_small_world(key, p, multapses, far):
+def draw_small_world(key, p, multapses, bits, far):
     """A ring of n units, pair (i, i + lap) for lap = 1 .. k/2; with probability p its far end moves to a random unit.
 
     Pairs are visited lap after lap, as Watts and Strogatz did. far int32 (n, k/2): the far ends of the pairs that start
     at each unit. Unless `multapses`, no pair comes twice, and a unit that is joined with all others keeps its pair.
+    bits: zeros, uint64 (n n / 64 + 1,), to look pairs up in, or (0,): then rows of `far` are searched, which costs k.
     """
     k0, k1, n, laps = key[0], key[1], far.shape[0], far.shape[1]
     partners = np.full(n, 2 * laps, np.int64)
     for i in range(n):
         for lap in range(laps):
             far[i, lap] = (i + lap + 1) % n
+            _flip(bits, i, np.int64(far[i, lap]), n)
     for lap in range(laps):
         for i in range(n):
             row, unit = np.uint64(i), np.uint64(lap)
@@ -81,12 +84,35 @@ def draw_small_world(key, p, multapses, far):
                 continue
             step = _ONE
             other = _another(k0, k1, row, unit, step, n)
-            while not multapses and (_holds(far[i], other) or _holds(far[other], i)):
+            while not multapses and _joined(bits, far, i, other):
                 step += _ONE
                 other = _another(k0, k1, row, unit, step, n)
-            partners[far[i, lap]] -= 1
+            before = np.int64(far[i, lap])
+            partners[before] -= 1
             partners[other] += 1
             far[i, lap] = other
+            _flip(bits, i, before, n)
+            _flip(bits, i, other, n)
+
+
+@scalar
+def _joined(bits, far, i, j):
+    if bits.shape[0] == 0:
+        return _holds(far[i], j) or _holds(far[j], i)
+    number = _number(i, j, far.shape[0])
+    return (bits[np.int64(number >> _SIX)] >> (number & _LOWEST)) & _ONE == _ONE
+
+
+@scalar
+def _flip(bits, i, j, n):
+    if bits.shape[0] > 0:
+        number = _number(i, j, n)
+        bits[np.int64(number >> _SIX)] ^= _ONE << (number & _LOWEST)
+
+
+@scalar
+def _number(i, j, n):
+    return np.uint64(min(i, j) * n + max(i, j))
 
 
 @scalar
@@ -98,10 +124,10 @@ def _another(k0, k1, row, unit, step, n):
 
 @scalar
 def _holds(values, wanted):
-    found = False
+    narrow, found = np.int32(wanted), np.int32(0)  # the width of the values, so that the loop vectorises
     for value in values:
-        found |= value == wanted
-    return found
+        found += np.int32(value == narrow)
+    return found > 0
 
 
 @kernel

@@ -17,7 +17,7 @@ from bioneuro import Dense, Population, Sparse, Topology, memory
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, ResourceError, UnknownName, UnsupportedTopology
 from bioneuro.topology import Edges, FixedInDegree, FixedOutDegree, FixedProbability, SmallWorld
-from bioneuro.topology.sparse_kernels import draw_multisets, draw_subsets
+from bioneuro.topology.sparse_kernels import draw_multisets, draw_small_world, draw_subsets
 from tests.naive import topology as naive
 
 SHARE_OF_CHANCE = 1e-6  # a statistical test may fail by chance in one seed of a million; seeds are fixed
@@ -200,6 +200,14 @@ def test_units_joined_with_all_others_keep_their_pairs():
         net = within(SmallWorld(4, 1.0), 6, seed=seed)
         found = net.edges("a->b")
         assert list(zip(found.pre, found.post, strict=True)) == naive.edges(net.projection("a->b"), 6, 6)
+
+
+@pytest.mark.parametrize(("k", "p"), [(4, 0.3), (10, 1.0)])
+def test_pairs_looked_up_in_a_table_are_those_found_by_searching(k, p):
+    words, drawn = Key.from_seed(5).words, [np.empty((50, k // 2), np.int32) for _ in range(2)]
+    draw_small_world(words, p, False, np.zeros(0, np.uint64), drawn[0])
+    draw_small_world(words, p, False, np.zeros(50 * 50 // 64 + 1, np.uint64), drawn[1])
+    assert np.array_equal(*drawn)
 
 
 def test_clustering_of_a_small_world_falls_as_the_third_power():
