@@ -106,6 +106,18 @@ class STDP(SpikeRule):
 
     Sources: Song, Miller, Abbott, Nature Neuroscience 3 (2000) 919 (additive); van Rossum, Bi, Turrigiano, Journal of
     Neuroscience 20 (2000) 8812 (multiplicative); Morrison, Diesmann, Gerstner, Biological Cybernetics 98 (2008) 459.
+
+    A cell that fires 10 ms after its source, counted at the synapse, strengthens it by a_plus w_max exp(-10 / 20):
+
+    >>> from bioneuro import Dense, Parameters, Population, Topology
+    >>> from bioneuro.spiking import LIF, SpikeTrain, simulate
+    >>> net = Topology([Population("in", 1, "input"), Population("cell", 1, "output", LIF())], [Dense("in", "cell")])
+    >>> params = Parameters.zeros(net, "float64")
+    >>> params["in->cell"] = 1e-4
+    >>> spikes = {"in": SpikeTrain([0], [5e-3]), "cell": SpikeTrain([0], [14.9e-3], weight=1.0)}
+    >>> run = simulate(params, spikes, 20e-3, rules={"in->cell": STDP(w_max=3e-4)})
+    >>> round(float(run.parameters["in->cell"][0, 0]), 9), round(1e-4 + 0.01 * 3e-4 * 0.6065306597, 9)
+    (0.00010182, 0.00010182)
     """
 
     a_plus: float = 0.01

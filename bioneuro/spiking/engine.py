@@ -75,7 +75,8 @@ def simulate(
     Populations of role "input" are sources of spikes, all others must be LIF. At time n dt spikes arrive, neurons at
     or above threshold fire, spikes set off along the projections; then membranes move on to (n + 1) dt, exactly.
     A spike is recorded with the time n dt at which V was found at or above threshold. While a neuron is refractory its
-    membrane stays at v_reset and spikes that move membranes at once are lost; currents go on.
+    membrane stays at v_reset and spikes that move membranes at once are lost; currents go on. Refractory periods, and
+    times of inputs, are rounded to whole steps.
 
     Parameters
     ----------
@@ -303,6 +304,7 @@ class _Run:
         at = f"at {self.step * self.dt:.4g} s"
         if status == RATE_TOO_HIGH:
             population, rate = self._fastest()
+            self.dynamics.window_counts[:] = 0  # the state begins the next window
             self._raise(
                 RunawayRate(
                     f"population {population!r} fires at {rate:.0f} Hz on average over {self.window * self.dt:g} s, "

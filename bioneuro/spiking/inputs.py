@@ -57,6 +57,9 @@ class Poisson(Input):
     weight : V, for neurons only.
     tau_synapse : s, >= 0, for neurons only.
     start, stop : s.
+
+    >>> Poisson([5.0, 40.0]).rates.tolist()
+    [5.0, 40.0]
     """
 
     rates: float | Sequence[float] | np.ndarray
@@ -82,6 +85,10 @@ class SpikeTrain(Input):
     units : (n,) indices within the population.
     times : (n,) s, >= 0, in any order; equal entries are several spikes.
     weight, tau_synapse : as for `Poisson`.
+
+    >>> volley = SpikeTrain(units=[0, 1, 2], times=[10e-3] * 3)
+    >>> volley.units.tolist()
+    [0, 1, 2]
     """
 
     units: Sequence[int] | np.ndarray
@@ -107,7 +114,11 @@ class SpikeTrain(Input):
 
 @dataclass(frozen=True, eq=False)
 class StepCurrent(Input):
-    """A constant drive of `amplitude` volts (R I) from `start` to `stop`: alone it pulls V to v_rest + amplitude."""
+    """A constant drive of `amplitude` volts (R I) from `start` to `stop`: alone it pulls V to v_rest + amplitude.
+
+    >>> StepCurrent(25e-3, start=0.1).stop
+    inf
+    """
 
     amplitude: float | Sequence[float] | np.ndarray
     start: float = 0.0
@@ -130,6 +141,9 @@ class NoiseCurrent(Input):
     sigma : V, >= 0.
     mean : V.
     start, stop : s.
+
+    >>> NoiseCurrent(5e-3, mean=15e-3).sigma.item()
+    0.005
     """
 
     sigma: float | Sequence[float] | np.ndarray

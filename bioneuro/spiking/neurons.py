@@ -84,7 +84,7 @@ def spiking_populations(topology: Topology) -> list[Population]:
 
 
 def check_step(topology: Topology, dt: float) -> None:
-    """Raise `InvalidInput` where dt is too long for a time constant; refractory periods are rounded to whole steps."""
+    """Raise `InvalidInput` where dt is too long for a time constant."""
     for population in spiking_populations(topology):
         shortest = float(np.min(population.unit.tau_m))
         if dt > shortest:

@@ -63,7 +63,8 @@ def voltage(recording: Recording, population: str | None = None, *, ax: Axes | N
     """
     name = _the_one(recording, "voltage", population)
     times, traces, units = recording["times"], recording[f"voltage.{name}"], recording[f"voltage.{name}.units"]
-    threshold = 1e3 * np.broadcast_to(recording.parameters.topology[name].unit.v_threshold, units.max() + 1)
+    population = recording.parameters.topology[name]
+    threshold = 1e3 * np.broadcast_to(population.unit.v_threshold, population.size)
     spikes = spikes_of(recording, name) if "spikes.units" in recording.traces else (np.empty(0), np.empty(0))
     ax = axes_or_new(ax, 6.0, 3.0)
     for k, (unit, trace) in enumerate(zip(units, traces.T, strict=True)):

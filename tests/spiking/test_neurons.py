@@ -53,6 +53,18 @@ def test_intervals_under_constant_drive_equal_the_closed_form_to_one_step(dt):
         assert np.all(np.abs(intervals - 1 / rate) <= dt)
 
 
+def test_every_neuron_may_have_constants_of_its_own():
+    units = [LIF(tau, threshold, refractory=wait) for tau, threshold, wait in ((1e-2, 15e-3, 0.0), (3e-2, 20e-3, 5e-3))]
+    unit = LIF(
+        *(tuple(getattr(u, name) for u in units) for name in ("tau_m", "v_threshold", "v_reset")),
+        refractory=(0.0, 5e-3),
+    )
+    units_fired, times = spikes_of(simulate(neurons(2, unit), {"cell": StepCurrent(25e-3)}, 0.4), "cell")
+    for k, one in enumerate(units):
+        intervals = np.diff(times[units_fired == k])
+        assert np.all(np.abs(intervals - 1 / lif_rate(25e-3, one)) <= 1e-4)
+
+
 def test_rates_under_noise_equal_siegerts_within_one_per_cent():
     points = [*SIEGERT, (22e-3, 2e-3)]
     populations = [Population(f"p{k}", 300, "hidden", CELL, bias=False) for k in range(len(points))]

@@ -46,6 +46,13 @@ def test_membranes_are_drawn_in_millivolts_beside_their_threshold(run):
     assert voltage(run, "E", ax=ax) is ax
 
 
+def test_neurons_with_thresholds_of_their_own_share_no_line():
+    cells = Population("E", 3, "output", LIF(v_threshold=(15e-3, 20e-3, 25e-3)), bias=False)
+    record = {"voltage": {"E": [0, 1]}}
+    run = simulate(Parameters.zeros(Topology([cells])), {"E": StepCurrent(30e-3)}, 0.05, record=record)
+    assert [line.get_label() for line in voltage(run).lines] == ["neuron 0", "neuron 1"]
+
+
 def test_rates_are_means_over_bins(run):
     ax = rate(run, ["E"], width=0.1)
     _, times = spikes_of(run, "E")

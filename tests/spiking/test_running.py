@@ -193,6 +193,7 @@ def test_a_runaway_network_ends_with_an_error_that_holds_the_recording():
         simulate(params, inputs, 1.0)
     assert caught.value.recording.state.time == pytest.approx(0.2)
     assert caught.value.recording["spikes.times"].max() < 0.2
+    assert not np.any(caught.value.recording.state.window_counts)
     assert simulate(params, inputs, 0.3, max_rate=np.inf).state.time == pytest.approx(0.3)
 
 
