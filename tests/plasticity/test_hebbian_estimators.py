@@ -92,7 +92,7 @@ def test_all_rows_of_one_kind_do_no_harm():
 def test_patterns_come_back_from_their_half_and_from_noise(memory):
     model, stored = memory
     half = known_half((8, 8), "upper")
-    whole = model.recall(np.where(half, stored, np.float32(7)), known=half)  # what is unknown is not looked at
+    whole = model.recall(np.where(half, stored, np.float32(np.nan)), known=half)  # what is unknown is not looked at
     np.testing.assert_array_equal(whole[:, half], stored[:, half])
     assert (np.sign(whole) * stored).mean() > 0.95
     noisy = corrupt(stored, flip=0.2, random_state=0)

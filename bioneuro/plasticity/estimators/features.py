@@ -8,7 +8,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from bioneuro._jit.gemm import matmul_nt
 from bioneuro.errors import InvalidInput, check_number
 from bioneuro.plasticity.estimators.hebbian_shell import HebbianShell, features_topology, hidden_projection
-from bioneuro.shell import FLOATS, check_known
+from bioneuro.shell import FLOATS
 
 
 class HebbianFeatures(HebbianShell):
@@ -139,8 +139,8 @@ class HebbianFeatures(HebbianShell):
         Parameters
         ----------
         X : (n, n_features) in the range of the data
-        known : bool, (n_features,) or (n, n_features); known entries stay what they are, all others start at the mean
-            and x' = x. None: nothing is held fast
+        known : bool, (n_features,) or (n, n_features); known entries stay what they are; all others start at the mean,
+            whatever X holds there (NaN too), and x' = x. None: nothing is held fast
         trust : how far X pulls on x where `known` is None, in [0, 1]
         amplify : >= 1; 1 gives averages of what fits, more decides for one
         steps : most rounds, >= 1; ends earlier where nothing moves
@@ -154,9 +154,8 @@ class HebbianFeatures(HebbianShell):
         check_is_fitted(self)
         steps = check_number("steps", steps, low=1, integer=True)
         trust, amplify = check_number("trust", trust, low=0, high=1), check_number("amplify", amplify, low=1)
-        X = self._check_X(X)
+        X, held = self._check_partial(X, known)
         given = X.astype(self.dtype, copy=False)
-        held = np.zeros(X.shape, dtype=bool) if known is None else check_known(known, X.shape)
         x, pull = (given, trust) if known is None else (np.where(held, given, self.middle_), 0)
         pull = given.dtype.type(pull)
         for _ in range(steps):
