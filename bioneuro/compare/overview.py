@@ -20,17 +20,16 @@ def _percent(task: str, condition: str, level: float, metric: str, heading: str)
 
 COLUMNS = (
     _percent("classify", "clean", 0, "accuracy", "accuracy"),
-    _percent("noise", "flip", 0.2, "accuracy", "20 % flipped"),
-    _percent("noise", "gaussian", 0.3, "accuracy", "noise 0.3"),
+    _percent("noise", "flip", 0.2, "accuracy", "20 % of pixels flipped"),
+    _percent("noise", "gaussian", 0.3, "accuracy", "noise of 0.3"),
     _percent("lesion", "dead units", 0.5, "accuracy", "half the units dead"),
     _percent("lesion", "dead synapses", 0.5, "accuracy", "half the synapses dead"),
-    _percent("complete", "from flips", 10, "exact recall", "10 stored: from flips"),
-    _percent("complete", "from half", 10, "exact recall", "10 stored: from half"),
-    _percent("lesion", "dead units", 0.3, "overlap", "overlap, 30 % dead"),
+    _percent("complete", "from flips", 10, "exact recall", "10 pictures exact from flips"),
+    _percent("complete", "from half", 10, "exact recall", "10 pictures exact from half"),
 )
-COSTS = (
+COSTS = (  # of the classifier; of a memory of ten pictures where a model does not classify
     Column("seconds to learn", {"metric": "seconds"}, "{:.2f}"),
     Column("units", {"metric": "units"}, "{:,.0f}"),
     Column("weights", {"metric": "weights"}, "{:,.0f}"),
-    Column("additions an image", {"metric": "additions"}, "{:,.0f}"),
+    Column("additions for one picture", {"metric": "additions"}, "{:,.0f}"),
 )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from collections.abc import Iterable, Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
 from bioneuro.compare.overview import COSTS, Column
-from bioneuro.compare.results import Summary, notes, select
+from bioneuro.compare.results import notes, select
+from bioneuro.compare.trial import TEST_SHARE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -25,13 +27,14 @@ h1 { font-size: 1.7rem; line-height: 1.25; margin: .5rem 0; }
 h2 { font-size: 1.25rem; margin: 2.6rem 0 .4rem; padding-top: .8rem; border-top: 1px solid var(--line); }
 p { max-width: 46rem; } .soft { color: var(--soft); }
 .scroll { overflow-x: auto; margin: 1rem 0; }
-table { border-collapse: collapse; font-size: .9rem; min-width: 100%; font-variant-numeric: tabular-nums; }
-th, td { padding: .4rem .7rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: middle; }
+table { border-collapse: collapse; font-size: .85rem; min-width: 100%; font-variant-numeric: tabular-nums; }
+th, td { padding: .35rem .5rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: middle; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: #fff; }
 td:first-child { min-width: 9rem; } thead th { font-weight: 600; border-bottom: 2px solid var(--ink); }
 tr.control td { color: var(--soft); background: var(--tint); } td.best { font-weight: 700; color: var(--accent); }
 td small { display: block; color: var(--soft); font-size: .75rem; white-space: nowrap; }
-td.text, th.text { text-align: left; white-space: normal; min-width: 14rem; }
+td.text { text-align: left; white-space: normal; min-width: 11rem; } small.wrap { white-space: normal; }
+ul { max-width: 46rem; padding-left: 1.2rem; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); gap: 1rem; }
 figure { margin: 0; } figure img { width: 100%; height: auto; } figure.wide { grid-column: 1 / -1; }
 code { background: var(--tint); padding: .1em .3em; border-radius: 3px; font-size: .85em; overflow-wrap: anywhere; }
@@ -51,20 +54,22 @@ SECTIONS = {
     "lesion": (
         "Dead units, dead synapses",
         "Hidden units and synapses die and nothing is retrained. A dead unit says 0; the dead are nested as their "
-        "share grows. Memories of ten pictures are asked to recall them from 20 % flipped pixels; only living pixels "
+        "share grows. Random sigmoid features all stay near one half, so their readout leans on every one of them and "
+        "falls at once. Memories of ten pictures are asked to recall them from 20 % flipped pixels; only living pixels "
         "count.",
     ),
     "complete": (
         "Memory: from a part, from noise",
         "Each memory learns nothing but the stored pictures (black and white at each pixel's median) and gives them "
-        "back from 20 % flipped pixels, and from the upper half alone. Exact recall means not one wrong pixel.",
+        "back from 20 % flipped pixels, and from the upper half alone. Exact recall means not one wrong pixel. In the "
+        "pictures each pixel has the mean grey of its side of the median; flips on dark pixels are hard to see.",
     ),
 }
 
 ONE_TOPOLOGY = (
-    "Every model is laid on the same populations and projections. Backprop trains all of it; the Boltzmann machine "
-    "and random features use its input-to-hidden projection with the shared softmax readout; a Hopfield network is the "
-    "complete graph over the pixels. What a model adds is listed below."
+    "Classifiers are laid on one topology, where they do not bring one of their own: some train all of it, others its "
+    "input-to-hidden projection under the same softmax readout. Equal structures have equal digests. What a model adds "
+    "beyond its topology is listed; additions are what one picture costs, one for each synapse it passes."
 )
 
 
@@ -72,14 +77,15 @@ def render(report: Report, figures: Mapping[str, Figure]) -> str:
     """The page as text."""
     study = report.study
     seeds = f"{study.seeds} seeds" if study.seeds > 1 else "one seed"
-    title = f"{study.data.name}: {len([m for m in study.models.values() if not m.control])} models on one topology"
+    title = f"{study.data.name}: {len([m for m in study.models.values() if not m.control])} models compared"
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="soft">{study.data.n_samples:,} rows, {study.data.n_features} features, '
         f"{len(study.data.classes)} classes; a quarter held out; {seeds}; {escape(repr(study.topology))}.</p>",
         _overview(report, report.columns()),
+        _how_to_read(report),
         *(_section(report, task, figures) for task in study.tasks),
-        "<h2>One topology, and what each model adds</h2>",
+        "<h2>What each model is, and adds</h2>",
         f"<p>{ONE_TOPOLOGY}</p>",
         _models(report),
         "<h2>Where this comes from</h2>",
@@ -98,7 +104,7 @@ def _overview(report: Report, columns: Iterable[Column]) -> str:
     best = {column.heading: _best(report, column) for column in columns}
     rows = []
     for name, model in report.study.models.items():
-        cells = [_cell(report.summary(name, column), column, name == best[column.heading]) for column in columns]
+        cells = [_cell(report, name, column, name in best[column.heading]) for column in columns]
         if any(cell != EMPTY for cell in cells):
             rows.append(
                 f'<tr class="{"control" if model.control else "model"}"><td>{escape(name)}</td>{"".join(cells)}</tr>'
@@ -109,19 +115,38 @@ def _overview(report: Report, columns: Iterable[Column]) -> str:
 EMPTY = "<td>&ndash;</td>"
 
 
-def _best(report: Report, column: Column) -> str | None:
-    """The model, no control, with the greatest mean."""
-    means = {n: report.summary(n, column) for n, model in report.study.models.items() if not model.control}
-    means = {name: summary.mean for name, summary in means.items() if summary is not None}
-    return max(means, key=means.get) if len(means) > 1 else None
+def _best(report: Report, column: Column) -> set[str]:
+    """The models, no controls, whose mean reads as the greatest."""
+    found = {n: report.summary(n, column) for n, model in report.study.models.items() if not model.control}
+    means = {name: column.format.format(summary.mean) for name, summary in found.items() if summary is not None}
+    most = max((summary.mean for summary in found.values() if summary is not None), default=0)
+    return {name for name, text in means.items() if text == column.format.format(most)} if len(means) > 1 else set()
 
 
-def _cell(summary: Summary | None, column: Column, best: bool) -> str:
+def _cell(report: Report, name: str, column: Column, best: bool = False) -> str:
+    summary = report.summary(name, column)
     if summary is None:
         return EMPTY
-    write = column.format.format
-    spread = f"<small>{write(summary.low)} to {write(summary.high)}</small>" if summary.n > 1 else ""
-    return f"<td{' class=best' if best else ''}>{write(summary.mean)}{spread}</td>"
+    low, mean, high = (column.format.format(value) for value in (summary.low, summary.mean, summary.high))
+    spread = f"<small>{low} to {high}</small>" if low != high else ""
+    lacking = f"<small>{summary.n} of {report.study.seeds} seeds</small>" if summary.n < report.study.seeds else ""
+    return f"<td{' class=best' if best else ''}>{mean}{spread}{lacking}</td>"
+
+
+def _how_to_read(report: Report) -> str:
+    """What the colours mean, how far chance reaches, and what is missing and why."""
+    n_test = round(TEST_SHARE * report.study.data.n_samples)
+    chance = 1.96 * math.sqrt(2 * 0.98 * 0.02 / n_test)  # of a difference between two accuracies near 98 %
+    reasons = {
+        name: notes(select(report.rows, model=name)) for name, model in report.study.models.items() if not model.control
+    }
+    listed = "".join(f"<li>{escape(name)}: {escape(reason)}</li>" for name, reason in reasons.items() if reason)
+    missing = f'<p class="soft">What is missing, and why:</p><ul class="soft">{listed}</ul>' if listed else ""
+    return (
+        f'<p class="soft">Means over seeds, with the worst and the best seed below. Blue: the best model of a column; '
+        f"grey: controls, which learn nothing or have no representation. With {n_test:,} test rows a seed, accuracies "
+        f"near 98 % that differ by less than {chance:.1%} differ by chance.</p>{missing}"
+    )
 
 
 def _table(headings: Iterable[str], rows: Iterable[str], first: str = "model") -> str:
@@ -132,14 +157,7 @@ def _table(headings: Iterable[str], rows: Iterable[str], first: str = "model") -
 def _section(report: Report, task: str, figures: Mapping[str, Figure]) -> str:
     heading, text = SECTIONS[task]
     drawn = [_figure(name, figure) for name, figure in figures.items() if name.startswith(task)]
-    cannot = {
-        name: notes(select(report.rows, task=task, model=name))
-        for name, model in report.study.models.items()
-        if not model.control
-    }
-    reasons = "; ".join(f"{escape(name)}: {escape(reason)}" for name, reason in cannot.items() if reason)
-    left_out = f'<p class="soft">Not here: {reasons}.</p>' if reasons else ""
-    return f'<h2>{escape(heading)}</h2><p>{escape(text)}</p><div class="figures">{"".join(drawn)}</div>{left_out}'
+    return f'<h2>{escape(heading)}</h2><p>{escape(text)}</p><div class="figures">{"".join(drawn)}</div>'
 
 
 def _figure(name: str, figure: Figure) -> str:
@@ -156,16 +174,19 @@ def _models(report: Report) -> str:
     for name, model in report.study.models.items():
         trials = [trial for trial in report.outcomes if trial.name == name]
         added = {key: n for trial in trials for key, n in report.outcomes[trial].additions.items()}
+        topologies = [report.outcomes[trial].topology for trial in trials]
         chosen = {key for trial in trials for key in (_settings(report.outcomes[trial].chosen),) if key}
-        cells = "".join(_cell(report.summary(name, column), column, False) for column in columns)
+        cells = "".join(_cell(report, name, column) for column in columns)
+        built = {f"{told['text']}, structure {told['structure_digest']}" for told in topologies if told}
         adds = ", ".join(f"{key} ({n:,})" for key, n in added.items()) or "&ndash;"
         rows.append(
             f'<tr class="{"control" if model.control else "model"}"><td>{escape(name)}</td>'
             f'<td class="text">{escape(model.description)}</td>{cells}<td class="text">{adds}</td>'
-            f'<td class="text">{escape("; ".join(sorted(chosen)))}</td></tr>'
+            f'<td class="text">{escape("; ".join(sorted(chosen)))}</td>'
+            f'<td class="text"><small class="wrap">{escape("; ".join(sorted(built)))}</small></td></tr>'
         )
     return _table(
-        ["what it is", *(column.heading for column in columns), "adds", "settings chosen inside the training rows"],
+        ["what it is", *(column.heading for column in columns), "adds", "settings chosen in training", "built on"],
         rows,
     )
 

@@ -45,8 +45,9 @@ class Report:
         return rows
 
     def summary(self, model: str, column: Column) -> Summary | None:
-        """Mean and range over seeds of one cell of the overview."""
-        return summarise(select(self.rows, model=model, **column.wanted))
+        """Mean and range over seeds of one cell: of the first task that measured it."""
+        rows = select(self.rows, model=model, **column.wanted)
+        return summarise(select(rows, task=rows[0].task)) if rows else None
 
     def columns(self, among: Iterable[Column] = COLUMNS) -> list[Column]:
         """The columns for which there is any number."""
@@ -54,22 +55,30 @@ class Report:
 
     def _cell(self, model: str, column: Column) -> str:
         summary = self.summary(model, column)
-        return "-" if summary is None else column.format.format(summary.mean)
+        if summary is None:
+            return "-"
+        lacking = "" if summary.n == self.study.seeds else f" ({summary.n} of {self.study.seeds} seeds)"
+        return column.format.format(summary.mean) + lacking
 
     def table(self) -> str:
-        """The overview as text: mean over seeds; below it why a cell is empty."""
-        columns = self.columns((*COLUMNS, *COSTS))
+        """The overview and the costs as text: means over seeds; below them why a cell is empty."""
+        seeds = f"mean of {self.study.seeds} seeds" if self.study.seeds > 1 else "one seed"
+        title = f"{self.study.data.name}: {self.study.data.n_samples} rows, {self.study.topology}; {seeds}"
+        reasons = {name: notes(select(self.rows, model=name)) for name in self.study.models}
+        told = [f"{name}: {reason}" for name, reason in reasons.items() if reason]
+        tables = [line for columns in (COLUMNS, COSTS) for line in ("", *self._lines(self.columns(columns)))]
+        return "\n".join([title, *tables, "", *told])
+
+    def _lines(self, columns: list[Column]) -> list[str]:
+        """A table of some columns, with the models that have a number in any."""
         body = [[name, *(self._cell(name, column) for column in columns)] for name in self.study.models]
+        body = [row for row in body if set(row[1:]) - {"-"}]
+        if not body:
+            return []
         head = list(zip_longest(*(textwrap.wrap(column.heading, 11) for column in columns), fillvalue=""))
         lines = _aligned([*(["", *part] for part in head), *body])
         lines.insert(len(head), "-" * len(lines[0]))
-        seeds = f"mean of {self.study.seeds} seeds" if self.study.seeds > 1 else "one seed"
-        title = f"{self.study.data.name}: {self.study.data.n_samples} rows, {self.study.topology}; {seeds}"
-        return "\n".join([title, "", *lines, *self._reasons()])
-
-    def _reasons(self) -> list[str]:
-        reasons = {name: notes(select(self.rows, model=name)) for name in self.study.models}
-        return ["", *(f"{name}: {reason}" for name, reason in reasons.items() if reason)]
+        return lines
 
     def manifest(self) -> dict:
         """Seeds, versions, digests, settings: what it takes to run this again."""
