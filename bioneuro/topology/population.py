@@ -24,15 +24,15 @@ class Population:
     name : unique in a topology.
     shape : number of units, or (height, width, channels) for images.
     role : "input", "hidden" or "output".
-    unit : a `Unit`, or its name.
-    bias : whether each unit has a bias of its own.
+    unit : a `Unit`, or its name; None: "linear" for inputs, "relu" for all others.
+    bias : whether each unit has a bias of its own; None: all but linear inputs, which say what they are told.
     """
 
     name: str
     shape: tuple[int, ...]
     role: Literal["input", "hidden", "output"] = "hidden"
-    unit: Unit | str = "relu"
-    bias: bool = True
+    unit: Unit | str | None = None
+    bias: bool | None = None
 
     def __post_init__(self):
         if not isinstance(self.name, str) or not self.name or any(mark in self.name for mark in (".", "->")):
@@ -41,8 +41,11 @@ class Population:
         what = f"shape of population {self.name!r}"
         object.__setattr__(self, "shape", tuple(check_number(what, n, low=1, integer=True) for n in shape))
         choose(f"role of population {self.name!r}", self.role, ROLES)
-        object.__setattr__(self, "unit", as_unit(self.unit))
-        object.__setattr__(self, "bias", bool(self.bias))
+        is_input = self.role == "input"
+        unit = ("linear" if is_input else "relu") if self.unit is None else self.unit
+        object.__setattr__(self, "unit", as_unit(unit))
+        bias = not (is_input and self.unit.name == "linear") if self.bias is None else self.bias
+        object.__setattr__(self, "bias", bool(bias))
         self.unit.check_size(self.name, self.size)
 
     @property
