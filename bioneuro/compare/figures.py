@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -103,6 +104,13 @@ def draw_all(report: Report) -> dict[str, Figure]:
     if pictures := _examples(report):
         drawn["complete-examples"] = _gallery(report, pictures)
     return drawn
+
+
+def as_svg(figure: Figure) -> str:
+    """The figure as SVG text."""
+    text = io.StringIO()
+    figure.savefig(text, format="svg")
+    return text.getvalue()
 
 
 def _looks(report: Report) -> dict[str, Look]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import io
 import math
 from collections.abc import Iterable, Mapping
 from html import escape
@@ -14,8 +13,6 @@ from bioneuro.compare.results import notes, select
 from bioneuro.compare.trial import TEST_SHARE
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
     from bioneuro.compare.report import Report
 
 STYLE = """
@@ -73,8 +70,8 @@ ONE_TOPOLOGY = (
 )
 
 
-def render(report: Report, figures: Mapping[str, Figure]) -> str:
-    """The page as text."""
+def render(report: Report, pictures: Mapping[str, str]) -> str:
+    """The page as text; `pictures` are the figures as SVG, by name."""
     study = report.study
     seeds = f"{study.seeds} seeds" if study.seeds > 1 else "one seed"
     title = f"{study.data.name}: {len([m for m in study.models.values() if not m.control])} models compared"
@@ -84,7 +81,7 @@ def render(report: Report, figures: Mapping[str, Figure]) -> str:
         f"{len(study.data.classes)} classes; a quarter held out; {seeds}; {escape(repr(study.topology))}.</p>",
         _overview(report, report.columns()),
         _how_to_read(report),
-        *(_section(report, task, figures) for task in study.tasks),
+        *(_section(task, pictures) for task in study.tasks),
         "<h2>What each model is, and adds</h2>",
         f"<p>{ONE_TOPOLOGY}</p>",
         _models(report),
@@ -113,6 +110,7 @@ def _overview(report: Report, columns: Iterable[Column]) -> str:
 
 
 EMPTY = "<td>&ndash;</td>"
+WIDE = "complete-examples"  # a figure that takes the whole width
 
 
 def _best(report: Report, column: Column) -> set[str]:
@@ -154,17 +152,15 @@ def _table(headings: Iterable[str], rows: Iterable[str], first: str = "model") -
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 
-def _section(report: Report, task: str, figures: Mapping[str, Figure]) -> str:
+def _section(task: str, pictures: Mapping[str, str]) -> str:
     heading, text = SECTIONS[task]
-    drawn = [_figure(name, figure) for name, figure in figures.items() if name.startswith(task)]
+    drawn = [_figure(name, picture) for name, picture in pictures.items() if name.startswith(task)]
     return f'<h2>{escape(heading)}</h2><p>{escape(text)}</p><div class="figures">{"".join(drawn)}</div>'
 
 
-def _figure(name: str, figure: Figure) -> str:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="svg")
-    data = base64.b64encode(buffer.getvalue()).decode()
-    wide = " class=wide" if figure.get_figwidth() > 7 else ""
+def _figure(name: str, picture: str) -> str:
+    data = base64.b64encode(picture.encode()).decode()
+    wide = " class=wide" if name == WIDE else ""
     return f'<figure{wide}><img alt="{escape(name)}" src="data:image/svg+xml;base64,{data}"></figure>'
 
 

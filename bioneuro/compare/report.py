@@ -96,12 +96,13 @@ class Report:
         for stale in (folder / "figures").iterdir():  # of an earlier study in this folder
             if stale.stem not in drawn:
                 stale.unlink()
+        pictures = {name: figures.as_svg(figure) for name, figure in drawn.items()}
         for name, figure in drawn.items():
             figure.savefig(folder / "figures" / f"{name}.png", dpi=150)
-            figure.savefig(folder / "figures" / f"{name}.svg")
+            write_text(folder / "figures" / f"{name}.svg", pictures[name])
         write_csv(folder / "results.csv", self.rows)
         write_text(folder / "manifest.json", as_json(self.manifest()))
-        write_text(folder / "report.html", page.render(self, drawn))
+        write_text(folder / "report.html", page.render(self, pictures))
         return folder / "report.html"
 
 

@@ -20,6 +20,7 @@ DEAD = (0.0, 0.1, 0.2, 0.3, 0.5, 0.7)
 STORED = (10, 20, 40)
 LESIONS = 5  # drawn for every share of the dead; the mean of them is the value
 FLIPS = 10  # noisy copies of each stored pattern
+FLIPS_OF_THE_HURT = 3  # for each of many lesions
 FLIPPED = 0.2
 
 
@@ -91,7 +92,7 @@ def complete(storage: Storage) -> Iterator[Measurement]:
             yield Measurement("clean", 0, "seconds", time.perf_counter() - begin)
             for name, value in metrics.cost(memory).items():
                 yield Measurement("clean", 0, name, value)
-        wanted, noisy = _noisy(stored, storage.seed)
+        wanted, noisy = _noisy(stored, FLIPS, storage.seed)
         questions = (
             ("flips", wanted, memory.recall(noisy)),
             ("half", stored, memory.recall(np.where(storage.known, stored, 0), known=storage.known)),
@@ -105,7 +106,7 @@ def lesioned_recall(storage: Storage) -> Iterator[Measurement]:
     """Overlap and exact recall of ten patterns from 20 % flips against the share of the dead, over living units."""
     stored = storage.patterns(STORED[0])
     memory = storage.store(stored)
-    wanted, noisy = _noisy(stored, storage.seed)
+    wanted, noisy = _noisy(stored, FLIPS_OF_THE_HURT, storage.seed)
     for kind in ("units", "synapses"):
         reason = _cannot_lose(memory, kind)
         if reason:
@@ -158,8 +159,8 @@ def known_features(data: Dataset) -> np.ndarray:
     return known_half(data.image_shape, "upper")
 
 
-def _noisy(stored: np.ndarray, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    wanted = np.tile(stored, (FLIPS, 1))
+def _noisy(stored: np.ndarray, copies: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    wanted = np.tile(stored, (copies, 1))
     return wanted, corrupt(wanted, flip=FLIPPED, random_state=seed)
 
 

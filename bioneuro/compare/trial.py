@@ -146,14 +146,20 @@ def warm(model: Model, kind: str, data: Dataset, topology: Topology) -> None:
         try:
             if kind == "classifier":
                 estimator = configured(model.classifier(topology), 0, model.candidates[0])
-                estimator.fit(few.X, few.y).predict(few.X)
+                _hurried(estimator).fit(few.X, few.y).predict(few.X)
             else:
                 patterns = few.bipolar_patterns(5)
-                model.memory(data.n_features).fit(patterns).recall(patterns)
+                _hurried(model.memory(data.n_features)).fit(patterns).recall(patterns)
         except TrainingInterrupted:
             raise KeyboardInterrupt from None
         except Exception:
             return
+
+
+def _hurried(estimator):
+    """The estimator with a single epoch, where it counts epochs: it calls the same kernels."""
+    epochs = estimator.get_params(deep=False).get("epochs") if hasattr(estimator, "get_params") else None
+    return estimator.set_params(epochs=1) if epochs else estimator
 
 
 def configured(estimator, seed: int, settings: Mapping[str, Any] | None = None):
