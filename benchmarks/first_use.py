@@ -20,7 +20,7 @@ from pathlib import Path
 
 IMPORTS = 5  # fresh processes for each package
 LATER = 3  # comparisons after the first
-AIMS = {"import bioneuro": 0.5, "bioneuro compare, the very first time": 120.0, "bioneuro compare, afterwards": 30.0}
+AIMS = {"import bioneuro": 0.5, "bioneuro compare, the very first time": 180.0, "bioneuro compare, afterwards": 60.0}
 
 
 def seconds(command: list[str], environment: dict[str, str], folder: str) -> float:

@@ -7,7 +7,7 @@ from bioneuro.topology import Topology
 from energy.estimators import RBM, HopfieldClassifier, HopfieldMemory, RBMClassifier
 
 PROTOTYPES = ({"n_prototypes": 10}, {"n_prototypes": 5}, {"n_prototypes": 20})
-RATES = ({"learning_rate": 0.1}, {"learning_rate": 0.05}, {"learning_rate": 0.2})
+RATES = ({"learning_rate": 0.1}, {"learning_rate": 0.2})
 
 
 def rbm_features(topology: Topology) -> RBMClassifier:

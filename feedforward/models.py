@@ -6,7 +6,7 @@ from bioneuro.models import Model
 from bioneuro.topology import Topology
 from feedforward.estimators import Autoencoder, NetworkClassifier
 
-RATES = ({"learning_rate": 3e-3}, {"learning_rate": 1e-3}, {"learning_rate": 1e-2})
+RATES = ({"learning_rate": 3e-3}, {"learning_rate": 1e-2})
 NO_RECALL = {"memory": "maps pictures to labels; nothing in it gives a picture back"}
 
 
@@ -17,7 +17,7 @@ def network(topology: Topology) -> NetworkClassifier:
 
 def network_with_dropout(topology: Topology) -> NetworkClassifier:
     """The network, half of whose hidden units are dead in each minibatch."""
-    return NetworkClassifier(topology=topology, dropout=0.5, epochs=100)
+    return NetworkClassifier(topology=topology, dropout=0.5, epochs=80)
 
 
 def random_network(topology: Topology) -> NetworkClassifier:
@@ -40,7 +40,7 @@ BACKPROP = Model(
 BACKPROP_DROPOUT = Model(
     "The same network, trained with half of the hidden units dead in each minibatch",
     classifier=network_with_dropout,
-    candidates=RATES[::2],
+    candidates=RATES,
     cannot=NO_RECALL,
 )
 AUTOENCODER = Model(

@@ -34,6 +34,10 @@ def test_the_comparison_runs_as_printed(tmp_path):
     assert (tmp_path / "report-of-three" / "report.html").exists()
 
 
+def test_a_second_of_spikes_runs_as_printed(tmp_path):
+    assert 1 < float(run(["-c", SNIPPETS[2]], tmp_path).split()[0]) < 200
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_is_short_and_ends_in_a_figure(path, tmp_path):
     assert len(path.read_text(encoding="utf-8").splitlines()) < 60
