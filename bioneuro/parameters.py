@@ -129,6 +129,9 @@ class Parameters:
             result[key] = other[key]
         return result
 
+    def __reduce__(self):  # pickles and deep copies are aligned like any other
+        return _rebuild, (self.topology, self.theta)
+
     @property
     def nbytes(self) -> int:
         return self.theta.nbytes
@@ -170,3 +173,9 @@ def _transfer_synapses(result: Parameters, other: Parameters, key: str) -> None:
         result[key][places] = other[key]
     else:
         result[key] = other[key][places]
+
+
+def _rebuild(topology: Topology, theta: np.ndarray) -> Parameters:
+    copy = aligned_zeros(theta.size, theta.dtype)
+    copy[...] = theta
+    return Parameters(topology, copy)

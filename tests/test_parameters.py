@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+
 import numpy as np
 import pytest
 
@@ -221,3 +224,12 @@ def test_repr_lists_the_blocks():
     assert repr(Parameters.zeros(NET)) == (
         "Parameters(23 float32: input->hidden (4, 3), hidden->output (3, 2), hidden.bias (3,), output.bias (2,))"
     )
+
+
+def test_pickles_and_deep_copies_are_aligned_and_apart():
+    params = initialise(NET, random_state=0)
+    for other in (pickle.loads(pickle.dumps(params)), copy.deepcopy(params)):
+        assert other.theta.ctypes.data % 64 == 0
+        assert other.theta.tobytes() == params.theta.tobytes()
+        other["hidden.bias"] = 7
+        assert not (params["hidden.bias"] == 7).any()

@@ -292,3 +292,11 @@ def test_recall_that_is_cut_short_warns():
 def test_more_patterns_than_units_warn_that_nothing_is_left_to_recall_with():
     with pytest.warns(UserWarning, match="100 patterns of 12 units leave no weight but 0"):
         energy.HopfieldMemory("pseudo-inverse").fit(random_spins(7, 100, 12))
+
+
+def test_a_recording_of_recall_can_be_kept(tmp_path, stored):
+    import bioneuro
+
+    recording = energy.HopfieldMemory(random_state=0).fit(stored).recall_recording(stored)
+    path = bioneuro.save(tmp_path / "recall", recording)
+    np.testing.assert_array_equal(bioneuro.load(path).state.spins, recording.state.spins)
