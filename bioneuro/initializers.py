@@ -153,7 +153,7 @@ def _draw(
     topology: Topology, projection: Projection, scheme: Initializer, generator: np.random.Generator
 ) -> np.ndarray:
     pre, post = topology.ends(projection)
-    fan_in = sum(other.n_synapses(*topology.ends(other)) for other in topology.incoming(post.name)) / post.size
+    fan_in = sum(other.fan_in(*topology.ends(other)) for other in topology.incoming(post.name))
     leaving = (other for other in topology.projections if other.pre == pre.name)
     fan_out = sum(other.n_synapses(*topology.ends(other)) for other in leaving) / pre.size
     values = scheme(generator, topology.layout[projection.name].shape, fan_in, fan_out)
