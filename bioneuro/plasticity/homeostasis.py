@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bioneuro.errors import InvalidInput, check_number
+from bioneuro.errors import check_number
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,4 @@ class AdaptiveThreshold:
         check_number(
             "AdaptiveThreshold.increment", self.increment, low=0, high=1, open_low=True, hint="volts; near 0.001"
         )
-        if not self.tau > 0:
-            raise InvalidInput(
-                f"AdaptiveThreshold.tau must be above 0 s, or inf for a rise that stays, got {self.tau!r}"
-            )
+        check_number("AdaptiveThreshold.tau", self.tau, low=0, open_low=True, hint="seconds, or inf: the rise stays")

@@ -79,7 +79,7 @@ class SpikeRule:
     def _check_time(self, *names: str) -> None:
         for name in names:
             value = getattr(self, name)
-            hint = f"times are in seconds: {name}={value:g} is {value:g} s; a trace lasts near 0.02"
+            hint = f"times are in seconds: {name}={value} is {value} s; a trace lasts near 0.02"
             check_number(f"{type(self).__name__}.{name}", value, low=0, high=10, open_low=True, hint=hint)
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bioneuro._jit.keys import Key
-from bioneuro.errors import InvalidInput, UnsupportedTopology, choose
+from bioneuro.errors import InvalidInput, UnsupportedTopology, check_numbers, choose
 from bioneuro.spiking.step_kernels import Dynamics, Neurons
 from bioneuro.topology import LIF, Population, Topology
 
@@ -128,15 +128,16 @@ def first_membranes(topology: Topology, given: Mapping) -> np.ndarray:
     membrane = np.where(rest < threshold, rest, reset)
     for population in topology.by_role("input"):
         membrane[topology.unit_layout[population.name]] = 0.0
+    if not isinstance(given, Mapping):
+        raise InvalidInput(f'membrane is {{population: V}}, got {given!r}; for example {{"E": -60e-3}}')
     neurons = [population.name for population in spiking_populations(topology)]
     for name, values in given.items():
         size = topology[choose("population whose membrane to set", name, neurons)].size
-        values = np.asarray(values, float)
-        if values.shape not in ((), (size,)) or not np.all(np.abs(values) <= LARGEST_MEMBRANE):
-            raise InvalidInput(
-                f"membrane of {name!r} must be one number or {size}, in volts, at most {LARGEST_MEMBRANE:g} in size, "
-                f"got shape {values.shape}, {np.min(values)} .. {np.max(values)}"
-            )
+        values = check_numbers(
+            f"membrane of {name!r}", values, low=-LARGEST_MEMBRANE, high=LARGEST_MEMBRANE, hint="volts"
+        )
+        if values.shape not in ((), (size,)):
+            raise InvalidInput(f"membrane of {name!r} must be one number or {size}, got shape {values.shape}")
         membrane[topology.unit_layout[name]] = values
     return membrane
 

@@ -43,6 +43,21 @@ def test_siegerts_rate_equals_published_values_and_the_closed_form_without_noise
     assert siegert_rate(20e-3, 5e-3, CELL, dt=1e-4) < siegert_rate(20e-3, 5e-3, CELL)
 
 
+def test_siegerts_rate_is_right_where_its_integrand_is_a_narrow_peak():
+    """As sigma falls the rate goes to the closed form above threshold, and to 0 below as exp(-x^2) x / (tau sqrt(pi)),
+    x = (v_threshold - mean) / sigma (Kramers)."""
+    for sigma in (1e-5, 1e-6, 1e-8):
+        assert siegert_rate(21e-3, sigma, CELL) == pytest.approx(20.0169, rel=1e-5)
+        x = 5.0
+        kramers = np.exp(-(x**2)) * x / (20e-3 * np.sqrt(np.pi))
+        assert siegert_rate(20e-3 - x * sigma, sigma, CELL) == pytest.approx(kramers, rel=0.03)  # 1 / (2 x^2)
+
+
+def test_a_neuron_without_refractory_period_has_a_rate_of_zero_below_threshold():
+    np.testing.assert_array_equal(lif_rate([-1.0, 0.0, 20e-3], LIF(refractory=0.0)), 0)
+    assert lif_rate(25e-3, LIF(refractory=0.0)) == pytest.approx(1 / (1 / 41.7149 - 2e-3), abs=1e-3)
+
+
 @pytest.mark.parametrize("dt", [1e-4, 5e-5])
 def test_intervals_under_constant_drive_equal_the_closed_form_to_one_step(dt):
     run = simulate(neurons(5), {"cell": StepCurrent(list(FI))}, 0.5, dt=dt)
