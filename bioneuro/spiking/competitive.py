@@ -127,6 +127,11 @@ def cells(unit: LIF, size: int, dt: float) -> Cell:
     tau, threshold, reset, rest, refractory = (np.broadcast_to(getattr(unit, name), (size,)) for name in constants)
     if dt >= tau.min():
         raise InvalidInput(f"dt must be below tau_m, got dt={dt:g} s and tau_m={tau.min():g} s; give a smaller dt")
+    if np.any(np.asarray(unit.soft_reset) != 0):
+        raise UnsupportedTopology(
+            f"in a competitive layer every spike resets all membranes to v_reset; leave soft_reset at 0, "
+            f"got {unit.soft_reset!r}"
+        )
     if (threshold <= rest).any():
         raise UnsupportedTopology(
             "a competitive layer needs v_threshold above v_rest, or its units fire without input; "

@@ -70,17 +70,23 @@ def simulate(
     max_rate: float = 400.0,
     record_limit: float = 2**30,
 ) -> Recording:
-    """Run a network of spiking neurons for `duration` seconds.
+    """Run a network of spiking neurons for `duration` seconds:
+
+        tau_m dV/dt = -(V - v_rest) + bias + drive + sum_k I_k + sigma sqrt(tau_m) xi(t),    tau_k dI_k/dt = -I_k
+
+    for each neuron, with all of these in volts. A spike along a projection adds its weight, one delay later, to V
+    (tau_synapse = 0) or to the current I_k of its tau_synapse; a neuron at its threshold spikes and is reset (`LIF`).
 
     Populations of role "input" are sources of spikes, all others must be LIF. At time n dt spikes arrive, neurons at
     or above threshold fire, spikes set off along the projections; then membranes move on to (n + 1) dt, exactly.
     A spike is recorded with the time n dt at which V was found at or above threshold. While a neuron is refractory its
-    membrane stays at v_reset and spikes that move membranes at once are lost; currents go on. Refractory periods, and
-    times of inputs, are rounded to whole steps.
+    membrane stays where the reset put it and spikes that move membranes at once are lost; currents go on. Refractory
+    periods, and times of inputs, are rounded to whole steps.
 
     Parameters
     ----------
-    parameters : weights in volts (current projections: volts of R I), biases as constant drive in volts. Not changed.
+    parameters : weights in volts (current projections: volts of R I), on the side of zero that the sign of their
+        projection says (Dale's law); biases as constant drive in volts. Not changed.
     inputs : {population: input or list of inputs}; see `Poisson`, `SpikeTrain`, `StepCurrent`, `NoiseCurrent`.
     duration : s, a multiple of dt.
     dt : s; delays are multiples of it, 0 meaning one step.

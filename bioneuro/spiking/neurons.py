@@ -102,16 +102,16 @@ def check_step(topology: Topology, dt: float) -> None:
 
 def constants(topology: Topology, alive: np.ndarray, dt: float, dtype) -> Neurons:
     """The constants of all units, dead ones with a threshold out of reach."""
-    decay, reset = np.ones(topology.n_units, dtype), np.zeros(topology.n_units, dtype)
+    decay, reset, soft_reset = (np.zeros(topology.n_units, dtype) for _ in range(3))
     threshold, refractory = np.full(topology.n_units, np.inf, dtype), np.zeros(topology.n_units, np.int32)
     for population in spiking_populations(topology):
         where, unit = topology.unit_layout[population.name], population.unit
         decay[where] = np.exp(-dt / np.asarray(unit.tau_m))
-        reset[where] = unit.v_reset
+        reset[where], soft_reset[where] = unit.v_reset, unit.soft_reset
         threshold[where] = unit.v_threshold
         refractory[where] = np.rint(np.asarray(unit.refractory) / dt)
     threshold[~alive] = np.inf
-    return Neurons(decay, reset, threshold, refractory)
+    return Neurons(decay, reset, soft_reset, threshold, refractory)
 
 
 def per_unit(topology: Topology, constant: str) -> np.ndarray:

@@ -57,8 +57,8 @@ def siegert_rate(mean: float, sigma: float, unit: LIF | None = None, dt: float =
     ----------
     mean : V, v_rest included; sigma : V, >= 0.
     unit : `LIF` with one number per constant; default `LIF()`.
-    dt : s; a neuron that looks at its threshold only every dt overlooks crossings in between, as if the threshold lay
-        GRID_SHIFT sigma sqrt(dt / tau_m) higher. 0: continuous time.
+    dt : s; a neuron that looks at its threshold only every dt overlooks crossings in between, as if the threshold, and
+        a soft reset, lay GRID_SHIFT sigma sqrt(dt / tau_m) higher. 0: continuous time.
 
     Returns
     -------
@@ -82,8 +82,9 @@ def siegert_rate(mean: float, sigma: float, unit: LIF | None = None, dt: float =
     dt = check_number("dt", dt, low=0, high=0.1, hint="seconds")
     if sigma == 0:
         return float(lif_rate(mean, unit))
-    threshold = unit.v_threshold + GRID_SHIFT * sigma * math.sqrt(dt / unit.tau_m)
-    low, high = (unit.v_reset - mean) / sigma, (threshold - mean) / sigma
+    shift = GRID_SHIFT * math.sqrt(dt / unit.tau_m)  # in units of sigma: how far V passes its threshold on average
+    low = (unit.v_reset - mean) / sigma + unit.soft_reset * shift
+    high = (unit.v_threshold - mean) / sigma + shift
     if high > _UNREACHABLE:
         return 0.0
     ends = [low, 0.0, high] if low < 0 < high else [low, high]  # all may lie within one unit on the right of 0

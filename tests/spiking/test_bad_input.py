@@ -119,6 +119,7 @@ def test_inputs_that_do_not_fit_the_network_are_refused(inputs, message):
         (lambda: NoiseCurrent(-1e-3), r"NoiseCurrent.sigma must be a number in \[0, 1000\], got -0.001; volts, never"),
         (lambda: LIF(tau_m=20), "tau_m=20 is 20 s; a neuron's is near 0.02"),
         (lambda: LIF(tau_m=-0.02), "LIF.tau_m must be"),
+        (lambda: LIF(soft_reset=2.0), r"LIF.soft_reset must be a number in \[0, 1\], got 2.0; 0: to v_reset, 1: by"),
         (lambda: Dense("a", "b", tau_synapse=-1e-3), "tau_synapse must be"),
         (lambda: siegert_rate(20e-3, -1.0), "sigma must be"),
         (lambda: lif_rate([25e-3, np.nan]), "drive must be a number in .* got nan; volts"),

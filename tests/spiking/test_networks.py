@@ -22,7 +22,7 @@ def mixed(dtype="float64"):
     populations = [
         Population("in", 5, "input", "linear", bias=False),
         Population("a", 7, "hidden", cell, bias=False),
-        Population("b", 5, "output", LIF(tau_m=15e-3, v_reset=0.0), bias=False),
+        Population("b", 5, "output", LIF(tau_m=15e-3, v_reset=0.0, soft_reset=0.5), bias=False),
     ]
     edges = Edges([0, 0, 1, 3, 6, 6, 6], [1, 1, 4, 2, 0, 3, 4])
     projections = [
