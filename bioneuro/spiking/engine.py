@@ -165,7 +165,7 @@ class _Run:
     def _require(self, parameters: Parameters) -> None:
         topology, parts = self.topology, {"weights": parameters.nbytes}
         for projection in topology.projections:
-            width = 4 if projection.name not in self.rules.learning else 28  # and while it is sorted by target
+            width = 4 if projection.name not in self.rules.learning else 20  # and while it is sorted by target
             parts[f"synapses of {projection.name!r}"] = width * projection.n_synapses(*topology.ends(projection))
         currents = {(projection.post, projection.tau_synapse) for projection in topology.projections}
         columns = topology.n_units + sum(topology[post].size for post, tau in currents if tau)

@@ -18,6 +18,7 @@ from bioneuro.spiking.step_kernels import Current, Currents
 from bioneuro.spiking.synapse_kernels import DENSE, ONE_TO_ONE, SPARSE, Route, Synapses
 from bioneuro.topology import Dense, OneToOne, Projection, Sparse, Topology
 from bioneuro.topology.projections import unsupported
+from bioneuro.topology.sparse_kernels import group
 
 KINDS = {Dense: DENSE, OneToOne: ONE_TO_ONE, Sparse: SPARSE}
 NOTHING = dict.fromkeys(Route._fields, 0) | {"rule": -1}
@@ -118,7 +119,7 @@ def wire(topology: Topology, dt: float, dtype, plastic: Mapping[str, Mapping[str
             "delay": delay_steps(projection, dt),
         }
         routes.append(Route(**NOTHING | fixed | places | dict(plastic.get(projection.name, {}))))
-    empty = (np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int64), np.empty((0, 2), np.int64))
+    empty = (np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int64), np.empty((0, 2), np.int32))
     return Wiring(
         currents,
         np.array(routes, np.int64).reshape(-1, len(Route._fields)),
@@ -131,10 +132,12 @@ def wire(topology: Topology, dt: float, dtype, plastic: Mapping[str, Mapping[str
 
 def by_post(indptr: np.ndarray, targets: np.ndarray, n_post: int) -> tuple[np.ndarray, np.ndarray]:
     """The same synapses by postsynaptic unit: pointers (n_post + 1,), and (n, 2) place in the given order, pre unit."""
-    sources = np.repeat(np.arange(indptr.size - 1), np.diff(indptr))
-    order = np.argsort(targets, kind="stable")
-    counts = np.bincount(targets, minlength=n_post)
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), np.stack([order, sources[order]], axis=1)
+    n, pointers = targets.size, np.empty(n_post + 1, np.int64)
+    sources = np.repeat(np.arange(indptr.size - 1, dtype=np.int32), np.diff(indptr))
+    incoming = np.empty((n, 2), np.int32)
+    for column, values in enumerate((np.arange(n, dtype=np.int32), sources)):
+        group(targets, values, pointers, incoming[:, column])
+    return pointers, incoming
 
 
 def membrane_gain(dt: float, tau_m, tau_synapse: float):
