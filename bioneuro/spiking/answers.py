@@ -35,6 +35,10 @@ def spike_counts(
     Returns
     -------
     (n, n_output) int64 counts, and (n, n_output) V, the membranes at the end: what is left below the next spike.
+
+    Raises
+    ------
+    InvalidInput : rows outside [0, 1] or of another width, a duration that is no multiple of dt.
     """
     topology = network.topology
     X = check_rows(X, network.source)

@@ -274,10 +274,8 @@ class _Trainer:
                 epoch, begin = divmod(self.pictures, self.n)
                 order = permutation(self.key.child("order"), epoch, self.n)
                 for start, stop in _chunks(begin, self.n, self.theta.size, self.protocol.steps):
-                    counts, shows = (
-                        np.empty((stop - start, self.theta.size), np.int32),
-                        np.empty(stop - start, np.int32),
-                    )
+                    counts = np.empty((stop - start, self.theta.size), np.int32)
+                    shows = np.empty(stop - start, np.int32)
                     show_rows(
                         self.X, hashes, order, start, stop, epoch, self.pictures, words, self.weights, self.theta,
                         *living, self.cell, self.protocol, self.plasticity, space, counts, shows,

@@ -133,14 +133,17 @@ def to_rates(network: SpikingNetwork, *, input_mean: np.ndarray | None = None) -
     Returns
     -------
     Parameters on `network.source`.
+
+    Raises
+    ------
+    InvalidInput : a mean of another shape.
     """
     source, written, scale = network.source, network.parameters, network.scale
     rates = Parameters.zeros(source, written.dtype)
     mean = _check_mean(source, input_mean)
     for projection in source.projections:
-        rates[projection.name] = written[projection.name] / _weight_factor(
-            scale, projection, _unit_of(written, projection)
-        )
+        unit = written.topology[projection.post].unit
+        rates[projection.name] = written[projection.name] / _weight_factor(scale, projection, unit)
     for population in _receiving(source):
         if population.bias:
             unit = written.topology[population.name].unit
@@ -190,10 +193,6 @@ def _offsets(parameters: Parameters, scale: RateScale, population: Population, m
 
 def _receiving(topology: Topology) -> list[Population]:
     return [population for population in topology.populations if population.role != "input"]
-
-
-def _unit_of(written: Parameters, projection: Projection) -> LIF:
-    return written.topology[projection.post].unit
 
 
 # -- checks ------------------------------------------------------------------------------------------------------------
