@@ -89,6 +89,12 @@ def check_number(
     return int(number) if integer else float(number)
 
 
+def check_field(owner, field: str, **allowed) -> None:
+    """Check one number of a frozen dataclass as `check_number` does, and keep it as a plain float (or int)."""
+    value = check_number(f"{type(owner).__name__}.{field}", getattr(owner, field), **allowed)
+    object.__setattr__(owner, field, value)
+
+
 def check_numbers(name: str, values, *, low: float = -math.inf, high: float = math.inf, hint: str = "") -> np.ndarray:
     """Return `values` as a float64 array of any shape, or raise `InvalidInput` naming the first that is not allowed.
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bioneuro.errors import InvalidInput, check_number, check_numbers
+from bioneuro.errors import InvalidInput, check_field, check_numbers
 
 HIGHEST_RATE = 1e6  # Hz, of one Poisson input
 
@@ -23,9 +23,8 @@ class Input:
     """Base of all inputs."""
 
     def _check_window(self) -> None:
-        name = type(self).__name__
-        check_number(f"{name}.start", self.start, low=0, open_high=True, hint="seconds")
-        check_number(f"{name}.stop", self.stop, low=self.start, hint="seconds, from start on")
+        check_field(self, "start", low=0, open_high=True, hint="seconds")
+        check_field(self, "stop", low=self.start, hint="seconds, from start on")
 
     def _values(self, name: str, low: float = -math.inf, high: float = math.inf, hint: str = "") -> None:
         """Keep field `name` as float64; every entry must be finite and in [low, high]."""
@@ -150,7 +149,6 @@ class NoiseCurrent(Input):
 
 
 def _check_synapse(given: Poisson | SpikeTrain) -> None:
-    name = type(given).__name__
     if given.weight is not None:
-        check_number(f"{name}.weight", given.weight, low=-1e3, high=1e3, hint="volts; a synapse's is near 0.0001")
-    check_number(f"{name}.tau_synapse", given.tau_synapse, low=0, high=1, hint="seconds; a synapse's is near 0.005")
+        check_field(given, "weight", low=-1e3, high=1e3, hint="volts; a synapse's is near 0.0001")
+    check_field(given, "tau_synapse", low=0, high=1, hint="seconds; a synapse's is near 0.005")

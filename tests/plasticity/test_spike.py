@@ -335,6 +335,13 @@ def test_constants_out_of_range_are_refused(make, message):
 
 
 @pytest.mark.small
+def test_constants_are_kept_as_plain_numbers_so_that_equal_rules_have_equal_names():
+    assert repr(STDP(w_max=np.float64(1e-3), a_plus=0)) == repr(STDP(w_max=1e-3, a_plus=0.0))
+    assert repr(InhibitorySTDP(w_max="0.001", rate=np.int64(5))) == repr(InhibitorySTDP(w_max=1e-3))
+    assert type(NormaliseWeights(np.float32(2), period=1).period) is float
+
+
+@pytest.mark.small
 def test_a_small_network_learns_the_same_without_the_compiler():
     params = pairs(2, 2, Dense("pre", "post", delay=5e-4))
     rule = STDP(w_max=W_MAX, a_plus=0.1, a_minus=0.1)
