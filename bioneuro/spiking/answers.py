@@ -73,9 +73,24 @@ def classify(
 ) -> np.ndarray:
     """The output neuron with the most spikes; of equal ones that with the highest membrane.
 
-    Parameters as in `spike_counts`. Returns (n,) int64 indices of output units: `classes_[classify(...)]` are labels.
+    A single output neuron tells two classes apart: the second where it fires at more than the rate of a logit of 0.
+
+    Parameters as in `spike_counts`. Returns (n,) int64 numbers of classes: `model.classes_[classify(...)]` are labels.
+
+    >>> import bioneuro, feedforward
+    >>> from bioneuro.spiking import classify, to_spiking
+    >>> train, test = bioneuro.load_digits().split(random_state=0)
+    >>> model = feedforward.NetworkClassifier(random_state=0).fit(train.X, train.y)
+    >>> labels = model.classes_[classify(to_spiking(model, train.X), test.X[:50], 0.1)]
+    >>> int((labels == model.predict(test.X[:50])).sum()) > 45
+    True
     """
     counts, membranes = spike_counts(network, X, duration, dt=dt, lesion=lesion, progress=progress)
+    if counts.shape[1] == 1:
+        output = network.topology.by_role("output")[0]
+        begun = (membranes[:, 0] - output.unit.v_reset) / (output.unit.v_threshold - output.unit.v_reset)
+        spikes = counts[:, 0] + begun  # the next one is on its way
+        return (network.scale.activities(output.name, spikes / duration) > 0).astype(np.int64)
     best = counts == counts.max(axis=1, keepdims=True)
     return np.where(best, membranes, -np.inf).argmax(axis=1)
 

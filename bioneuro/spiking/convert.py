@@ -44,11 +44,13 @@ WITHOUT_LEAK = LIF(tau_m=1.0, v_threshold=20e-3, v_reset=0.0, refractory=0.0, so
 
 
 class SpikingNetwork(NamedTuple):
-    """A converted network: spiking `parameters`, the `scale` they are written in, and the rate units it came from."""
+    """A converted network: spiking `parameters`, the `scale` they are written in, the rate units it came from, and the
+    (n_input,) mean that these subtracted from the rows."""
 
     parameters: Parameters
     scale: RateScale
     source: Topology
+    input_mean: np.ndarray
 
     @property
     def topology(self) -> Topology:
@@ -64,7 +66,7 @@ class SpikingNetwork(NamedTuple):
 
 
 def to_spiking(
-    parameters: Parameters,
+    trained,
     X,
     *,
     input_mean: np.ndarray | None = None,
@@ -77,11 +79,13 @@ def to_spiking(
 
     Parameters
     ----------
-    parameters : of an acyclic topology with ReLU hidden units, softmax, linear or sigmoid outputs, and Dense, OneToOne
-        or Sparse projections. Not changed.
+    trained : a fitted `feedforward.NetworkClassifier` or `NetworkRegressor`, or `Parameters`: of an acyclic topology
+        with ReLU hidden units, softmax, linear or sigmoid outputs, and Dense, OneToOne or Sparse projections. Not
+        changed.
     X : (n, n_input) rows in [0, 1], as the network was trained on; they set the scale, labels are not needed.
-    input_mean : (n_input,) subtracted from the rows by the rate network (`NetworkClassifier.input_mean_`): spikes
-        cannot be negative, so it moves into the biases that inputs reach.
+    input_mean : (n_input,) that the rate network subtracts from the rows: spikes cannot be negative, so it moves into
+        the biases that inputs reach. An estimator brings its own (`input_mean_`); of bare parameters nobody can tell,
+        and without it the answers are wrong.
     rate : Hz, of the largest activity of each population, one number or {population: Hz} (others: 200).
     input_rate : Hz, of an input of 1.
     percentile : in (0, 100], of the activities that counts as the largest; 100: the maximum (Diehl et al.).
@@ -95,17 +99,19 @@ def to_spiking(
     Raises
     ------
     UnsupportedTopology : a cycle, other units or projections, tied or shared weights.
-    InvalidInput : rows outside [0, 1], of another width; a mean where the units that inputs reach have no bias.
+    InvalidInput : an estimator that is not fitted, or lesioned, or does not answer by its network alone; rows outside
+        [0, 1], of another width; a mean where the units that inputs reach have no bias.
 
     Examples
     --------
     >>> import bioneuro, feedforward
     >>> digits = bioneuro.load_digits()
     >>> model = feedforward.NetworkClassifier((20,), epochs=5, random_state=0).fit(digits.X, digits.y)
-    >>> network = to_spiking(model.parameters_, digits.X, input_mean=model.input_mean_)
+    >>> network = to_spiking(model, digits.X)
     >>> network.topology.structure_digest == model.topology_.structure_digest
     True
     """
+    parameters, input_mean = _unpacked(trained, input_mean)
     source = parameters.topology
     _check_source(source)
     X = check_rows(X, source)
@@ -119,28 +125,22 @@ def to_spiking(
     written = Parameters.zeros(source.with_units(**units), parameters.dtype)
     _write(parameters, written, scale, unit, mean)
     _copy_input_bias(parameters, written)
-    return SpikingNetwork(written, scale, source)
+    return SpikingNetwork(written, scale, source, mean)
 
 
-def to_rates(network: SpikingNetwork, *, input_mean: np.ndarray | None = None) -> Parameters:
+def to_rates(network: SpikingNetwork) -> Parameters:
     """The way back: the weights and biases of rate units that a spiking network stands for.
 
     Parameters
     ----------
     network : from `to_spiking`; its parameters may have been changed since, by plasticity or a lesion.
-    input_mean : as it was given to `to_spiking`.
 
     Returns
     -------
     Parameters on `network.source`.
-
-    Raises
-    ------
-    InvalidInput : a mean of another shape.
     """
     source, written, scale = network.source, network.parameters, network.scale
     rates = Parameters.zeros(source, written.dtype)
-    mean = _check_mean(source, input_mean)
     for projection in source.projections:
         unit = written.topology[projection.post].unit
         rates[projection.name] = written[projection.name] / _weight_factor(scale, projection, unit)
@@ -148,7 +148,7 @@ def to_rates(network: SpikingNetwork, *, input_mean: np.ndarray | None = None) -
         if population.bias:
             unit = written.topology[population.name].unit
             bias = written[f"{population.name}.bias"] / _bias_factor(scale, population.name, unit)
-            rates[f"{population.name}.bias"] = bias + _offsets(rates, scale, population, mean)
+            rates[f"{population.name}.bias"] = bias + _offsets(rates, scale, population, network.input_mean)
     _copy_input_bias(written, rates)
     return rates
 
@@ -196,6 +196,27 @@ def _receiving(topology: Topology) -> list[Population]:
 
 
 # -- checks ------------------------------------------------------------------------------------------------------------
+
+
+def _unpacked(trained, input_mean) -> tuple[Parameters, np.ndarray | None]:
+    """Parameters and mean of what `to_spiking` is given."""
+    if isinstance(trained, Parameters):
+        return trained, input_mean
+    name = type(trained).__name__
+    if not hasattr(trained, "fit"):
+        raise InvalidInput(f"to_spiking takes a fitted network or Parameters, got {name}")
+    if not hasattr(trained, "parameters_"):
+        raise InvalidInput(f"this {name} is not fitted; call fit before to_spiking")
+    if not hasattr(trained, "input_mean_"):
+        raise InvalidInput(
+            f"{name} does not answer by a network of rate units alone; to_spiking takes NetworkClassifier, "
+            "NetworkRegressor, or the Parameters of a network"
+        )
+    if input_mean is not None:
+        raise InvalidInput(f"{name} brings its own input_mean_; leave input_mean out, or give parameters_ with it")
+    if not trained.alive_.all():
+        raise InvalidInput("convert the whole network, and give classify or spike_counts a lesion=")
+    return trained.parameters_, trained.input_mean_
 
 
 def check_rows(X, topology: Topology) -> np.ndarray:

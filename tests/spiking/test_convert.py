@@ -8,6 +8,7 @@ import pytest
 from bioneuro import Conv2D, Dense, OneToOne, Parameters, Population, Sparse, Topology, load, load_digits, save
 from bioneuro.errors import InvalidInput, UnsupportedTopology
 from bioneuro.initializers import initialise
+from bioneuro.plasticity import HebbianClassifier
 from bioneuro.spiking import classify, spike_counts, to_rates, to_spiking
 from bioneuro.topology import LIF, FixedInDegree
 from feedforward import NetworkClassifier
@@ -112,7 +113,7 @@ def test_structure_is_kept_and_units_become_lif(net):
 @ALL
 def test_the_way_back_gives_the_rate_network(net):
     before = trained(net)
-    after = to_rates(to_spiking(before, X, input_mean=MEAN), input_mean=MEAN)
+    after = to_rates(to_spiking(before, X, input_mean=MEAN))
     assert after.topology == net
     assert after.theta == pytest.approx(before.theta, rel=1e-12, abs=1e-14)
 
@@ -167,7 +168,7 @@ def test_the_decisions_do_not_hang_on_the_membrane():
 def digits():
     train, test = load_digits().split(0.25, random_state=0)
     model = NetworkClassifier(topology=Topology.mlp(64, 100, 10), random_state=0).fit(train.X, train.y)
-    return model, to_spiking(model.parameters_, train.X, input_mean=model.input_mean_), test
+    return model, to_spiking(model, train.X), test
 
 
 def test_digits_are_told_apart_as_well_as_by_rates(digits):
@@ -190,6 +191,24 @@ def test_counts_on_digits_are_the_logits_to_three_spikes_and_resets_to_a_value_l
     )
     counts, _ = spike_counts(forgetful, test.X[:40], 1.0)
     assert 0.93 < np.median(counts[clear] / expected[clear]) < 0.95
+
+
+def test_a_fitted_network_brings_its_mean(digits):
+    model, network, _ = digits
+    train, _ = load_digits().split(0.25, random_state=0)
+    by_hand = to_spiking(model.parameters_, train.X, input_mean=model.input_mean_)
+    assert by_hand.parameters.theta.tobytes() == network.parameters.theta.tobytes()
+    np.testing.assert_array_equal(network.input_mean, model.input_mean_)
+
+
+def test_one_output_neuron_tells_two_classes_apart():
+    net = Topology.mlp(6, 8, 1, output="sigmoid")
+    y = np.where(X[:, 0] + X[:, 1] > 1, "wet", "dry")
+    model = NetworkClassifier(topology=net, epochs=200, learning_rate=0.02, random_state=0).fit(X, y)
+    assert model.score(X, y) > 0.95
+    labels = model.classes_[classify(to_spiking(model, X, input_rate=5000.0), X, 0.5)]
+    assert np.mean(labels == model.predict(X)) > 0.95
+    assert set(labels) == {"dry", "wet"}
 
 
 def test_one_row_gives_one_answer_however_the_batch_is_cut(digits):
@@ -237,6 +256,10 @@ NO_BIAS = Topology(
 )
 
 
+def fitted():
+    return NetworkClassifier((4,), epochs=1, random_state=0).fit(X, X[:, 0] > 0.5)
+
+
 def tied():
     net = Topology(
         [Population("in", 6, "input"), Population("h", 6), Population("out", 6, "output", "linear")],
@@ -278,6 +301,15 @@ def tied():
             "'i->o' is Conv2D: use Dense, OneToOne or Sparse",
         ),
         (lambda: to_spiking(tied(), X), UnsupportedTopology, "'h->out' is tied: use Dense"),
+        (lambda: to_spiking(NetworkClassifier(), X), InvalidInput, "this NetworkClassifier is not fitted; call fit"),
+        (lambda: to_spiking(NETS["hidden"], X), InvalidInput, "takes a fitted network or Parameters, got Topology"),
+        (
+            lambda: to_spiking(HebbianClassifier((4,), random_state=0).fit(X, X[:, 0] > 0.5), X),
+            InvalidInput,
+            "HebbianClassifier does not answer by a network of rate units alone",
+        ),
+        (lambda: to_spiking(fitted().lesion(units=0.5), X), InvalidInput, r"convert the whole network, .* a lesion="),
+        (lambda: to_spiking(fitted(), X, input_mean=MEAN), InvalidInput, "brings its own input_mean_; leave"),
         (
             lambda: to_spiking(trained(NETS["hidden"]), X[:, :5]),
             InvalidInput,

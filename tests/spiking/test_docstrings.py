@@ -15,6 +15,7 @@ import pytest
         "bioneuro.plasticity.learning",
         "bioneuro.plasticity.rate",
         "bioneuro.plasticity.spike",
+        "bioneuro.spiking.answers",
         "bioneuro.spiking.convert",
         "bioneuro.spiking.engine",
         "bioneuro.spiking.estimators",
