@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bioneuro.errors import InvalidInput, check_number
+from bioneuro.errors import InvalidInput, check_number, choose
 from bioneuro.recording import Recording
 from bioneuro.spiking.recording import spikes_of
 from bioneuro.viz.style import INK, LINES, PALETTE, axes_or_new, styled
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 MOST_LABELLED = 7  # curves in a legend
+SHORTEST_MARK = 0.015  # of the axes' height, where units are many
+BESIDE = {"loc": "center left", "bbox_to_anchor": (1.0, 0.5)}  # a legend that covers no curve
 STROKE = 10.0  # mV above the threshold, where a spike is drawn
 
 
@@ -29,25 +31,27 @@ def raster(
     ----------
     recording : of `simulate`, with spikes.
     populations : a name or names, from below; all by default, those whose spikes are not recorded stay empty.
-    most : units of each population that are drawn, its first ones.
+    most : units of each population that are drawn, its first ones; the title says where that is not all.
     ax : axes to draw on; new ones by default.
     """
     topology = recording.parameters.topology
     names = [population.name for population in topology.populations] if populations is None else _several(populations)
     check_number("most", most, low=1, integer=True)
     ax = axes_or_new(ax, 6.0, 3.5)
-    base, middles = 0, []
-    for k, name in enumerate(names):
+    sizes = [topology[name].size for name in names]
+    shown = [min(size, most) for size in sizes]
+    bases = np.cumsum([0, *shown])
+    half = max(0.4, SHORTEST_MARK / 2 * bases[-1])
+    for k, (name, base, n) in enumerate(zip(names, bases, shown, strict=False)):
         units, times = spikes_of(recording, name)
-        shown = min(topology[name].size, most)
-        drawn = units < shown
-        ax.scatter(times[drawn], base + units[drawn], s=4, marker="|", linewidths=0.8, color=PALETTE[k % len(PALETTE)])
-        middles.append(base + shown / 2)
-        base += shown
-        if k < len(names) - 1:
+        units, times = units[units < n] + base, times[units < n]
+        ax.vlines(times, units - half, units + half, color=PALETTE[k % len(PALETTE)], linewidth=1.1)
+        if k:
             ax.axhline(base - 0.5, color=INK, linewidth=0.5)
-    ax.set_yticks(middles, names)
-    ax.set(xlabel="time (s)", ylabel="units", ylim=(-0.5, base - 0.5), title="Spikes of each unit")
+    ax.set_yticks(bases[:-1] + (np.array(shown) - 1) / 2, names)
+    some = [f"{n:,} of {size:,} {name}" for name, n, size in zip(names, shown, sizes, strict=True) if n < size]
+    title = f"Spikes of units ({', '.join(some)} drawn)" if some else "Spikes of each unit"
+    ax.set(xlabel="time (s)", ylabel="units", ylim=(-0.5, bases[-1] - 0.5), title=title)
     return ax
 
 
@@ -75,7 +79,7 @@ def voltage(recording: Recording, population: str | None = None, *, ax: Axes | N
         ax.axhline(threshold[units[0]], color=INK, linestyle="--", linewidth=0.8, label="threshold")
     ax.set(xlabel="time (s)", ylabel="membrane (mV)", title=f"Membranes of {name}")
     if ax.get_legend_handles_labels()[0]:
-        ax.legend(loc="best")
+        ax.legend(**BESIDE)
     return ax
 
 
@@ -98,7 +102,7 @@ def rate(
     """
     names = _recorded(recording, "rate") if populations is None else _several(populations)
     if not names:
-        raise InvalidInput('this recording has no rates; simulate with record={"rate": True}')
+        raise InvalidInput('this recording holds no rates; simulate with record={"rate": True}')
     times = recording["times"]
     dt = recording.state.dt
     n = max(1, round(check_number("width", width, low=0, open_low=True, hint="seconds") / dt))
@@ -112,7 +116,7 @@ def rate(
         middles = times[: bins * n].reshape(bins, n).mean(axis=1)
         ax.plot(middles, means, color=PALETTE[k % len(PALETTE)], linestyle=LINES[k % len(LINES)], label=name)
     ax.set(xlabel="time (s)", ylabel="rate (Hz)", title="Mean rate of each population", ylim=(0, None))
-    ax.legend(loc="best")
+    ax.legend(**BESIDE)
     return ax
 
 
@@ -130,9 +134,10 @@ def _recorded(recording: Recording, what: str) -> list[str]:
 
 def _the_one(recording: Recording, what: str, population: str | None) -> str:
     names = _recorded(recording, what)
+    if not names:
+        raise InvalidInput(f'this recording holds no {what}; simulate with record={{"{what}": {{"E": [0, 1]}}}}')
     if population is not None:
-        recording[f"{what}.{population}"]  # an unknown name is an error that lists the known
-        return population
+        return choose(f"population whose {what} is recorded", population, names)
     if len(names) != 1:
-        raise InvalidInput(f"say whose {what} to draw: {', '.join(names) or 'none is recorded'}")
+        raise InvalidInput(f"say whose {what} to draw: {', '.join(map(repr, names))}")
     return names[0]

@@ -113,10 +113,12 @@ class Recorder:
 def spikes_of(recording: Recording, population: str) -> tuple[np.ndarray, np.ndarray]:
     """Spikes of one population, in order of time: units (n,), numbered within it, and times (n,) in s.
 
-    Raises `UnknownName` for a population that is not there, or a recording without spikes.
+    Raises `UnknownName` for a population that is not there, `InvalidInput` for a recording without spikes.
     """
     layout = recording.parameters.topology.unit_layout
     where = layout[choose("population", population, layout)]
+    if "spikes.units" not in recording.traces:
+        raise InvalidInput('this recording holds no spikes; simulate with record=["spikes"], or leave record out')
     units = recording["spikes.units"]
     chosen = (units >= where.start) & (units < where.stop)
     return units[chosen] - where.start, recording["spikes.times"][chosen]

@@ -24,14 +24,34 @@ def run():
 
 def test_a_raster_marks_every_spike_in_the_colour_of_its_population(run):
     ax = raster(run)
-    drawn = [np.asarray(marks.get_offsets()) for marks in ax.collections]
-    for marks, name, base in zip(drawn, ("in", "E"), (0, 30), strict=True):
+    for marks, name, base in zip(ax.collections, ("in", "E"), (0, 30), strict=True):
         units, times = spikes_of(run, name)
-        np.testing.assert_allclose(marks, np.column_stack([times, base + units]))
+        np.testing.assert_allclose(centres(marks), np.column_stack([times, base + units]))
     assert ax.get_xlabel() == "time (s)"
     assert [label.get_text() for label in ax.get_yticklabels()] == ["in", "E"]
-    few = raster(run, ["in"], most=5)
-    assert np.asarray(few.collections[0].get_offsets())[:, 1].max() <= 4
+    np.testing.assert_allclose(ax.get_yticks(), [14.5, 34.5])  # the middles of units 0 .. 29 and 30 .. 39
+    assert ax.get_title() == "Spikes of each unit"
+
+
+def centres(marks):
+    return np.array([path.mean(axis=0) for path in marks.get_segments()])
+
+
+def test_a_raster_of_some_units_says_how_many(run):
+    few = raster(run, most=5)
+    assert few.get_title() == "Spikes of units (5 of 30 in, 5 of 10 E drawn)"
+    assert centres(few.collections[0])[:, 1].max() <= 4
+    assert set(centres(few.collections[1])[:, 1]) <= set(range(5, 10))
+
+
+def test_marks_are_as_high_as_their_unit_and_never_too_small_to_see():
+    for size in (1, 10, 400):
+        cells = Parameters.zeros(Topology([Population("cells", size, "output", LIF())]))
+        ax = raster(simulate(cells, {"cells": StepCurrent(25e-3)}, 0.05), most=size)
+        low, high = ax.collections[0].get_segments()[0][:, 1]
+        assert high - low == pytest.approx(max(0.8, 0.015 * size))
+        assert low > ax.get_ylim()[0] or size > 100
+        assert ax.get_yticks().tolist() == [(size - 1) / 2]
 
 
 def test_membranes_are_drawn_in_millivolts_beside_their_threshold(run):
@@ -72,11 +92,22 @@ def test_rates_are_means_over_bins(run):
 
 def test_what_was_not_recorded_cannot_be_drawn(run):
     bare = simulate(run.parameters, {}, 1e-3)
-    with pytest.raises(InvalidInput, match="this recording has no rates"):
+    with pytest.raises(InvalidInput, match="this recording holds no rates"):
         rate(bare)
-    with pytest.raises(InvalidInput, match="none is recorded"):
-        voltage(bare)
-    with pytest.raises(InvalidInput, match=r"unknown trace 'voltage\.in'"):
+    for population in (None, "E"):
+        with pytest.raises(InvalidInput, match=r"this recording holds no voltage; simulate with record=\{\"voltage\""):
+            voltage(bare, population)
+    with pytest.raises(InvalidInput, match="unknown population whose voltage is recorded 'in'"):
         voltage(run, "in")
+    mute = simulate(run.parameters, {}, 1e-3, record=["rate"])
+    for draw in (raster, lambda recording: spikes_of(recording, "E")):
+        with pytest.raises(InvalidInput, match="this recording holds no spikes; simulate with record="):
+            draw(mute)
     with pytest.raises(InvalidInput, match="longer than the recording"):
         rate(run, width=1.0)
+
+
+def test_legends_stand_beside_the_curves(run):
+    for ax in (voltage(run), rate(run)):
+        ax.figure.canvas.draw()
+        assert ax.get_legend().get_window_extent().x0 >= ax.get_window_extent().x1
