@@ -79,6 +79,8 @@ def test_a_balanced_network_with_a_probability_has_synapses_of_two_speeds():
     net = Topology.balanced(3200, 800, p=0.02, fixed_in_degree=False, tau_synapse=(5e-3, 10e-3), unit=LIF(v_reset=0.0))
     assert net.projection("E->I").rule == FixedProbability(0.02)
     assert [p.tau_synapse for p in net.projections] == [5e-3, 5e-3, 10e-3, 10e-3]
+    apart = Topology.balanced(80, 20, delay=(3e-3, 0.5e-3))
+    assert [p.delay for p in apart.projections] == [3e-3, 3e-3, 0.5e-3, 0.5e-3]
     mean, spread = 0.02 * (4000**2 - 4000), np.sqrt(0.02 * 0.98) * 4000
     assert abs(net.n_synapses - mean) < 5 * spread
 
@@ -103,6 +105,7 @@ def test_fibres_from_outside_excite_both_populations():
         (lambda: Topology.balanced(10, p=1.5), r"p must be a number in \[0, 1\], got 1.5"),
         (lambda: Topology.balanced(10, p=1), "more partners than the 9 there are"),
         (lambda: Topology.balanced(10, tau_synapse=(1e-3,)), "one number or .excitatory, inhibitory."),
+        (lambda: Topology.balanced(10, delay=(1e-3,) * 3), "delay must be one number or .excitatory, inhibitory."),
         (lambda: Topology.balanced(10, tau_synapse=5), "seconds; a synapse's is near 0.005"),
         (lambda: Topology.balanced(10, delay=-1e-3), "delays are in seconds"),
         (lambda: Topology.balanced(10, n_input=-1), "n_input must be an integer"),
