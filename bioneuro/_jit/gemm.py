@@ -1,18 +1,152 @@
-"""Matrix products whose rows do not depend on each other: any split of a batch gives the same bytes.
+"""Matrix products in place: no packing, any strides, the rows of a result independent of each other.
 
-Each element is ((bias + a_0 b_0) + a_1 b_1) + ..., one term after the other in ascending k, rounded at every step, in
-the type of the arrays. Blocks of rows and columns change only the order in which elements are visited.
+Kernels hand matrices over as `Matrix`, a part of a flat array; `matmul` and `matmul_nt` take NumPy arrays. Every
+element is one chain of products x y + z in ascending k (`multiply`), or one for each lane of a register
+(`multiply_nt`), whatever the number of rows and columns: splitting a batch, or the columns, gives the same bytes.
+
+A product is used up while it is in the cache: `in_blocks` hands every finished block of rows to a function bound into
+it, an epilogue (bias, activation) or a consumer (an optimiser step, so that a gradient never reaches memory).
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from bioneuro._jit.kernel import kernel
+from bioneuro._jit.kernel import Slot, kernel, specialise
+from bioneuro._jit.simd import (
+    DOT_COLUMNS,
+    DOT_ROWS,
+    TILE_ROWS,
+    TILE_VECTORS,
+    Matrix,
+    dot_tile,
+    get,
+    lanes,
+    part,
+    put,
+    tile,
+)
 from bioneuro.errors import InvalidInput
 
-_WIDTH = 256  # columns of one tile: four rows of partial sums stay in the first-level cache
-_FEW = 4  # below this many rows a transposed copy of the weights costs more than it saves
+BLOCK_ROWS = 4 * TILE_ROWS  # of a product that is used up in blocks: 512 columns fill an ordinary first-level cache
+VECTORS = Slot("the registers of columns in a panel")
+ROWS = Slot("the rows of a tile")
+
+
+def _panel(a, b, out, rows, inner, more, skip):
+    """out (+)= a b for VECTORS registers of columns, in tiles of ROWS, 4 and, for what is left, single rows."""
+    i = 0
+    while i + ROWS <= rows and i + ROWS + 2 != rows:  # ROWS + 2 rows are better cut into fours than into a 2
+        tile(ROWS, VECTORS, part(a, i, 0), b, part(out, i, 0), inner, more, skip)
+        i += ROWS
+    while i + 4 <= rows:
+        tile(4, VECTORS, part(a, i, 0), b, part(out, i, 0), inner, more, skip)
+        i += 4
+    while i < rows:
+        tile(1, VECTORS, part(a, i, 0), b, part(out, i, 0), inner, more, skip)
+        i += 1
+
+
+_wide = specialise(_panel, VECTORS=TILE_VECTORS, ROWS=TILE_ROWS)
+_single = specialise(_panel, VECTORS=1, ROWS=2 * TILE_ROWS)
+
+
+@kernel
+def multiply(a, b, out, rows, columns, inner, more):
+    """out (+)= a b; a: (rows, inner), b: (inner, columns) and out: (rows, columns) with contiguous rows, all `Matrix`.
+
+    Sums start from 0, or, where `more`, from `out`. out must not overlap a or b.
+    """
+    width = lanes(out.values)
+    if columns < width:
+        _few_columns(a, b, out, rows, columns, inner, more)
+        return
+    j = 0
+    while j + TILE_VECTORS * width <= columns:
+        _wide(a, part(b, 0, j), part(out, 0, j), rows, inner, more, 0)
+        j += TILE_VECTORS * width
+    while j < columns:  # the last panel moves back to end with the matrix, and keeps off what is done
+        back = max(0, j + width - columns)
+        _single(a, part(b, 0, j - back), part(out, 0, j - back), rows, inner, more, back)
+        j += width
+
+
+@kernel
+def _few_columns(a, b, out, rows, columns, inner, more):
+    """The product where the columns fill no register: they are widened to one with zeros."""
+    width = lanes(out.values)
+    right = Matrix(np.zeros(inner * width, out.values.dtype), 0, width, 1)
+    result = Matrix(np.zeros(rows * width, out.values.dtype), 0, width, 1)
+    _copy(b, right, inner, columns)
+    if more:
+        _copy(out, result, rows, columns)
+    _single(a, right, result, rows, inner, more, 0)
+    _copy(result, out, rows, columns)
+
+
+@kernel
+def _copy(source, target, rows, columns):
+    for i in range(rows):
+        for j in range(columns):
+            put(target, i, j, get(source, i, j))
+
+
+@kernel
+def multiply_nt(a, b, out, rows, columns, inner, more):
+    """out (+)= a b'; a: (rows, inner), b: (columns, inner) and out: (rows, columns) with contiguous rows, all `Matrix`.
+
+    Each lane of a register sums its own terms; then the lanes are added, then the terms that filled no register.
+    """
+    whole = inner - inner % lanes(out.values)
+    for first in range(0, rows, 2 * DOT_ROWS):  # few rows of a at a time: they stay in the first-level cache
+        last = min(first + 2 * DOT_ROWS, rows)
+        j = 0
+        while j + DOT_COLUMNS <= columns:
+            i, right = first, part(b, j, 0)
+            while i + DOT_ROWS <= last:
+                dot_tile(DOT_ROWS, DOT_COLUMNS, part(a, i, 0), right, part(out, i, j), whole, more)
+                i += DOT_ROWS
+            while i < last:
+                dot_tile(1, DOT_COLUMNS, part(a, i, 0), right, part(out, i, j), whole, more)
+                i += 1
+            j += DOT_COLUMNS
+        while j < columns:
+            for i in range(first, last):
+                dot_tile(1, 1, part(a, i, 0), part(b, j, 0), part(out, i, j), whole, more)
+            j += 1
+    if whole < inner:
+        _last_terms(part(a, 0, whole), part(b, 0, whole), out, rows, columns, inner - whole)
+
+
+@kernel
+def _last_terms(a, b, out, rows, columns, inner):
+    """out += a b' for the terms that fill no register, one after the other."""
+    for i in range(rows):
+        for j in range(columns):
+            total = get(out, i, j)
+            for k in range(inner):
+                total += get(a, i, k) * get(b, j, k)
+            put(out, i, j, total)
+
+
+finished = Slot("finished(block, first, rows, columns, own), what to do with rows `first` and following of a product")
+
+
+def in_blocks(a, b, out, rows, columns, inner, kept, own):
+    """Template of a product that is used while it is in the cache: out = a b, and `finished` for every block of rows.
+
+    Where `kept`, out: (rows, columns) holds the whole product and `finished` is an epilogue (add a bias, apply an
+    activation). Otherwise out: (BLOCK_ROWS, columns) holds one block after the other and `finished` is a consumer: it
+    takes a gradient into an optimiser step before the next block overwrites it.
+
+    `finished(block, first, rows, columns, own)` gets the block as a `Matrix`, the number of its first row, its size,
+    and `own`, whatever the caller passes on. Bind it: `specialise(in_blocks, finished=add_bias)`.
+    """
+    for first in range(0, rows, BLOCK_ROWS):
+        count = min(BLOCK_ROWS, rows - first)
+        block = part(out, first, 0) if kept else out
+        multiply(part(a, first, 0), b, block, count, columns, inner, False)
+        finished(block, first, count, columns, own)
 
 
 def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None, bias: np.ndarray | None = None) -> np.ndarray:
@@ -20,160 +154,62 @@ def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None, bias: np
 
     Parameters
     ----------
-    a : (n, k), float32 or float64
+    a : (n, k), float32 or float64, any strides
     b : (k, m), the type of `a`
-    out : (n, m), C order, the type of `a`, not overlapping the others; allocated if None
+    out : (n, m), the type of `a`, rows contiguous, not overlapping the others; allocated if None
     bias : (m,), the type of `a`; zero if None
 
     Returns `out`. Raises `InvalidInput` when shapes or types do not fit.
     """
-    out, bias = _check(a, b, b.shape[::-1], out, bias)
-    product(np.ascontiguousarray(a), np.ascontiguousarray(b), bias, out)
+    out, more = _check(a, b, b.shape[::-1], out, bias)
+    multiply(_matrix(a), _matrix(b, rows_contiguous=True), _matrix(out), *out.shape, a.shape[1], more)
     return out
 
 
 def matmul_nt(
     a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None, bias: np.ndarray | None = None
 ) -> np.ndarray:
-    """out = a @ b.T + bias with the bits of `matmul(a, b.T)`; a: (n, k), b: (m, k), the rest as in `matmul`."""
-    out, bias = _check(a, b, b.shape, out, bias)
-    product_nt(np.ascontiguousarray(a), np.ascontiguousarray(b), bias, out)
+    """out = a @ b.T + bias, each row by itself; a: (n, k), b: (m, k), the rest as in `matmul`."""
+    out, more = _check(a, b, b.shape, out, bias)
+    left, right = _matrix(a, rows_contiguous=True), _matrix(b, rows_contiguous=True)
+    multiply_nt(left, right, _matrix(out), *out.shape, a.shape[1], more)
     return out
 
 
-@kernel
-def product(a, b, bias, out):
-    """out = a @ b + bias; a: (n, k), b: (k, m), bias: (m,), out: (n, m), all of one type and in C order."""
-    sums = np.empty((4, _WIDTH), a.dtype)
-    for first in range(0, b.shape[1], _WIDTH):
-        last = min(first + _WIDTH, b.shape[1])
-        _tile(a, b, first, bias, sums, out, first, last)
-
-
-@kernel
-def product_nt(a, b, bias, out):
-    """out = a @ b.T + bias; a: (n, k), b: (m, k), bias: (m,), out: (n, m), all of one type and in C order."""
-    if a.shape[0] < _FEW:
-        for i in range(a.shape[0]):
-            _row_nt(a[i], b, bias, out[i])
-        return
-    sums, turned = np.empty((4, _WIDTH), a.dtype), np.empty((a.shape[1], _WIDTH), a.dtype)
-    for first in range(0, b.shape[0], _WIDTH):
-        last = min(first + _WIDTH, b.shape[0])
-        _transpose(b[first:last], turned)
-        _tile(a, turned, np.int64(0), bias, sums, out, first, last)
-
-
-@kernel
-def _tile(a, b, start, bias, sums, out, first, last):
-    """Columns `first` to `last` of the product, from those of `b` that begin at `start`: four rows at a time."""
-    n, width = a.shape[0], last - first
-    for i in range(0, n - 3, 4):
-        for row in range(4):
-            _copy(bias[first:last], sums[row])
-        _four_rows(a[i : i + 4], b, start, start + width, sums)
-        for row in range(4):
-            _copy(sums[row, :width], out[i + row, first:last])
-    for i in range(n - n % 4, n):
-        _copy(bias[first:last], out[i, first:last])
-        _one_row(a[i], b, start, start + width, out[i, first:last])
-
-
-@kernel
-def _four_rows(a, b, first, last, sums):
-    a0, a1, a2, a3 = a[0], a[1], a[2], a[3]
-    s0, s1, s2, s3 = sums[0], sums[1], sums[2], sums[3]
-    even = a.shape[1] - a.shape[1] % 2
-    for k in range(0, even, 2):
-        p0, p1, p2, p3 = a0[k], a1[k], a2[k], a3[k]
-        q0, q1, q2, q3 = a0[k + 1], a1[k + 1], a2[k + 1], a3[k + 1]
-        upper, lower = b[k, first:last], b[k + 1, first:last]
-        for j in range(upper.shape[0]):
-            u, v = upper[j], lower[j]
-            s0[j] = (s0[j] + p0 * u) + q0 * v
-            s1[j] = (s1[j] + p1 * u) + q1 * v
-            s2[j] = (s2[j] + p2 * u) + q2 * v
-            s3[j] = (s3[j] + p3 * u) + q3 * v
-    for k in range(even, a.shape[1]):
-        p0, p1, p2, p3, upper = a0[k], a1[k], a2[k], a3[k], b[k, first:last]
-        for j in range(upper.shape[0]):
-            u = upper[j]
-            s0[j] += p0 * u
-            s1[j] += p1 * u
-            s2[j] += p2 * u
-            s3[j] += p3 * u
-
-
-@kernel
-def _one_row(a, b, first, last, out):
-    whole = a.shape[0] - a.shape[0] % 4
-    for k in range(0, whole, 4):
-        a0, a1, a2, a3 = a[k], a[k + 1], a[k + 2], a[k + 3]
-        b0, b1, b2, b3 = b[k, first:last], b[k + 1, first:last], b[k + 2, first:last], b[k + 3, first:last]
-        for j in range(out.shape[0]):
-            out[j] = (((out[j] + a0 * b0[j]) + a1 * b1[j]) + a2 * b2[j]) + a3 * b3[j]
-    for k in range(whole, a.shape[0]):
-        a0, b0 = a[k], b[k, first:last]
-        for j in range(out.shape[0]):
-            out[j] += a0 * b0[j]
-
-
-@kernel
-def _row_nt(a, b, bias, out):
-    """Eight dot products side by side: each is a chain of additions, and the chains overlap."""
-    m = b.shape[0]
-    for j in range(0, m - 7, 8):
-        b0, b1, b2, b3, b4, b5, b6, b7 = b[j], b[j + 1], b[j + 2], b[j + 3], b[j + 4], b[j + 5], b[j + 6], b[j + 7]
-        s0, s1, s2, s3 = bias[j], bias[j + 1], bias[j + 2], bias[j + 3]
-        s4, s5, s6, s7 = bias[j + 4], bias[j + 5], bias[j + 6], bias[j + 7]
-        for k in range(a.shape[0]):
-            value = a[k]
-            s0 += value * b0[k]
-            s1 += value * b1[k]
-            s2 += value * b2[k]
-            s3 += value * b3[k]
-            s4 += value * b4[k]
-            s5 += value * b5[k]
-            s6 += value * b6[k]
-            s7 += value * b7[k]
-        out[j], out[j + 1], out[j + 2], out[j + 3] = s0, s1, s2, s3
-        out[j + 4], out[j + 5], out[j + 6], out[j + 7] = s4, s5, s6, s7
-    for j in range(m - m % 8, m):
-        total, row = bias[j], b[j]
-        for k in range(a.shape[0]):
-            total += a[k] * row[k]
-        out[j] = total
-
-
-@kernel
-def _copy(source, out):
-    """A loop, because `out[:] = source` compiles the formatting of a shape error with it: two seconds."""
-    for j in range(source.shape[0]):
-        out[j] = source[j]
-
-
-@kernel
-def _transpose(b, out):
-    """out = b.T in squares of 16, so that reads and writes both stay in the cache."""
-    for top in range(0, b.shape[0], 16):
-        for left in range(0, b.shape[1], 16):
-            square = b[top : top + 16, left : left + 16]
-            for k in range(square.shape[1]):
-                for j in range(square.shape[0]):
-                    out[left + k, top + j] = square[j, k]
+def _matrix(array: np.ndarray, rows_contiguous: bool = False) -> Matrix:
+    """The array as a `Matrix`, without a copy where its strides allow."""
+    size = array.itemsize
+    row, column = (stride // size for stride in array.strides)
+    if array.flags.c_contiguous:
+        return Matrix(array.reshape(-1), 0, array.shape[1], 1)
+    if (
+        array.size == 0
+        or min(row, column) < 0
+        or (rows_contiguous and column != 1)
+        or any(s % size for s in array.strides)
+    ):
+        return Matrix(np.ascontiguousarray(array).reshape(-1), 0, array.shape[1], 1)
+    span = (array.shape[0] - 1) * row + (array.shape[1] - 1) * column + 1
+    return Matrix(np.lib.stride_tricks.as_strided(array, (span,), (size,)), 0, row, column)
 
 
 def _check(a, b, shape, out, bias):
-    """Return `out` and `bias`, allocated if need be; `shape` is (columns, inner size) as `b` gives it."""
+    """Return `out`, allocated if need be and holding the bias, and whether it does; `shape` is b's (columns, inner)."""
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != shape[1]:
         raise InvalidInput(f"the matrices do not fit: {a.shape} times {b.shape}; inner sizes must agree")
     if a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
         raise InvalidInput(f"both matrices must be float32 or both float64, got {a.dtype} and {b.dtype}")
     wanted = (a.shape[0], shape[0])
     out = np.empty(wanted, a.dtype) if out is None else out
-    if out.shape != wanted or out.dtype != a.dtype or not out.flags.c_contiguous:
-        raise InvalidInput(f"out must be {wanted}, {a.dtype}, in C order; got {out.shape}, {out.dtype}")
-    bias = np.zeros(shape[0], a.dtype) if bias is None else np.ascontiguousarray(bias)
+    if (
+        out.shape != wanted
+        or out.dtype != a.dtype
+        or (out.shape[1] > 1 and out.size and out.strides[1] != out.itemsize)
+    ):
+        raise InvalidInput(f"out must be {wanted}, {a.dtype}, with contiguous rows; got {out.shape}, {out.dtype}")
+    if bias is None:
+        return out, False
     if bias.shape != shape[:1] or bias.dtype != a.dtype:
         raise InvalidInput(f"bias must be {shape[:1]}, {a.dtype}; got {bias.shape}, {bias.dtype}")
-    return out, bias
+    out[...] = bias
+    return out, True
