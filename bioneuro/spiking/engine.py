@@ -17,8 +17,18 @@ from bioneuro._jit.keys import Key, seed_from
 from bioneuro.errors import BioneuroError, InvalidInput, NotFiniteError, ResourceError, check_number
 from bioneuro.parameters import Parameters
 from bioneuro.recording import Recording
-from bioneuro.spiking.inputs import Inputs
-from bioneuro.spiking.kernels import (
+from bioneuro.spiking.drive import Inputs
+from bioneuro.spiking.neurons import (
+    SpikingState,
+    check_step,
+    constants,
+    first_membranes,
+    network_digest,
+    spiking_populations,
+)
+from bioneuro.spiking.recording import Recorder
+from bioneuro.spiking.rules import Rules
+from bioneuro.spiking.step_kernels import (
     FIRST,
     LAST,
     MOST_SPIKES,
@@ -30,16 +40,6 @@ from bioneuro.spiking.kernels import (
     Scratch,
     step_kernel,
 )
-from bioneuro.spiking.neurons import (
-    SpikingState,
-    check_step,
-    constants,
-    first_membranes,
-    network_digest,
-    spiking_populations,
-)
-from bioneuro.spiking.plastic import Rules
-from bioneuro.spiking.recording import Recorder
 from bioneuro.spiking.synapses import check_projections, whole_steps, wire
 from bioneuro.topology import Lesion
 from bioneuro.training.interrupt import Interruption, TrainingInterrupted
@@ -169,9 +169,9 @@ class _Run:
         self.inputs.bind(self.wiring.columns)
         self.neurons = constants(topology, self.alive, self.dt, dtype)
         self.window = max(1, round(GUARD_WINDOW / self.dt))
+        noisy, recorded = self.inputs.noisy, self.recorder.spikes
         groups = [
-            Group(where.start, where.stop, topology[name].role != "input", name in self.recorder.spikes, name in noisy)
-            for noisy in [self.inputs.noisy]
+            Group(where.start, where.stop, topology[name].role != "input", name in recorded, name in noisy)
             for name, where in topology.unit_layout.items()
         ]
         self.groups = np.array(groups, np.int64)
@@ -210,7 +210,7 @@ class _Run:
             threshold_rise=np.zeros(n),
             currents=np.zeros(self.wiring.n_columns - n, dtype),
             arrivals=np.zeros((self.wiring.longest_delay + 1, self.wiring.n_columns), dtype),
-            history=np.zeros((n_history, 1 + n), np.int32),
+            history=np.zeros((n_history, len(self.topology.populations) + 1 + n), np.int32),
             pre_traces=np.zeros(n_pre),
             post_traces=np.zeros(n_post),
             window_counts=np.zeros(len(self.topology.populations), np.int64),
@@ -277,7 +277,8 @@ class _Run:
             self.groups,
             self.limits,
             self.neurons,
-            *self.wiring[:4],
+            self.wiring.currents,
+            self.wiring.routes,
             self.rule_table,
             self.wiring.synapses,
             self.parameters.theta,

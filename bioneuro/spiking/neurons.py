@@ -16,7 +16,7 @@ import numpy as np
 
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, UnsupportedTopology, choose
-from bioneuro.spiking.kernels import Dynamics, Neurons
+from bioneuro.spiking.step_kernels import Dynamics, Neurons
 from bioneuro.topology import LIF, Population, Topology
 
 LARGEST_MEMBRANE = 1e3  # V, at the start of a run
@@ -37,7 +37,7 @@ class SpikingState(NamedTuple):
     threshold_rise : (n_units,) V, what adaptation adds to the threshold.
     currents : synaptic currents in V, one stretch per (postsynaptic population, tau_synapse).
     arrivals : (rows, columns) V, spikes on their way.
-    history : (rows, 1 + n_units) how many neurons fired lately and which, for spikes on their way to plastic synapses.
+    history : (rows, n_populations + 1 + n_units) who fired lately, for spikes on their way to plastic synapses.
     pre_traces, post_traces : traces of plastic projections, one stretch each.
     window_counts : spikes of each population in the current window of the rate guard.
     """

@@ -18,7 +18,7 @@ import numpy as np
 
 from bioneuro.errors import InvalidInput, ResourceError, choose
 from bioneuro.recording import Recording
-from bioneuro.spiking.kernels import Output
+from bioneuro.spiking.step_kernels import Output
 from bioneuro.topology import Topology
 
 WHAT = ("spikes", "voltage", "rate")

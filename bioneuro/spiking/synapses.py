@@ -12,8 +12,9 @@ from typing import NamedTuple
 import numpy as np
 
 from bioneuro.errors import InvalidInput, UnsupportedTopology
-from bioneuro.spiking.kernels import DENSE, ONE_TO_ONE, SPARSE, Current, Route, Synapses
 from bioneuro.spiking.neurons import per_unit
+from bioneuro.spiking.step_kernels import Current, Currents
+from bioneuro.spiking.synapse_kernels import DENSE, ONE_TO_ONE, SPARSE, Route, Synapses
 from bioneuro.topology import Dense, OneToOne, Projection, Sparse, Topology
 from bioneuro.topology.projections import unsupported
 
@@ -25,9 +26,7 @@ GRID = 1e-6  # of a step: how far a time may lie from the grid and still be on i
 class Wiring(NamedTuple):
     """All projections of a topology, compiled."""
 
-    currents: np.ndarray  # (n, Current)
-    current_decays: np.ndarray
-    current_gains: np.ndarray
+    currents: Currents
     routes: np.ndarray  # (projections, Route)
     synapses: Synapses
     columns: Mapping[tuple[str, float], int]  # (population, tau_synapse) -> its first column of arrivals
@@ -74,7 +73,7 @@ def wire(topology: Topology, dt: float, dtype, plastic: Mapping[str, Mapping[str
     plastic : {projection: the columns of `Route` that its rule fills}.
     extra_taus : (population, tau_synapse) of inputs that need a current of their own.
     """
-    currents, decays, gains, columns = _currents(topology, dt, dtype, extra_taus)
+    currents, columns = _currents(topology, dt, dtype, extra_taus)
     names = list(topology.unit_layout)
     routes, tables = [], {name: [] for name in Synapses._fields}
 
@@ -97,6 +96,7 @@ def wire(topology: Topology, dt: float, dtype, plastic: Mapping[str, Mapping[str
             "pre": names.index(pre.name),
             "first_pre": topology.unit_layout[pre.name].start,
             "n_pre": pre.size,
+            "post": names.index(post.name),
             "first_post": topology.unit_layout[post.name].start,
             "n_post": post.size,
             "weight": topology.layout[projection.name].where.start,
@@ -107,12 +107,10 @@ def wire(topology: Topology, dt: float, dtype, plastic: Mapping[str, Mapping[str
     empty = (np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int64), np.empty((0, 2), np.int64))
     return Wiring(
         currents,
-        decays,
-        gains,
         np.array(routes, np.int64).reshape(-1, len(Route._fields)),
         Synapses(*(np.concatenate([none, *parts]) for none, parts in zip(empty, tables.values(), strict=True))),
         columns,
-        topology.n_units + len(gains),
+        topology.n_units + len(currents.gain),
         max((route.delay for route in routes), default=1),
     )
 
@@ -139,8 +137,8 @@ def membrane_gain(dt: float, tau_m, tau_synapse: float):
     return dt / tau_m * np.exp(-dt / tau_m) * exprel(dt * (1 / tau_m - 1 / tau_synapse))
 
 
-def _currents(topology: Topology, dt: float, dtype, extra_taus) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict]:
-    """Currents, their decays, the gain of each place, and the columns of arrivals: one a unit, then one a place."""
+def _currents(topology: Topology, dt: float, dtype, extra_taus) -> tuple[Currents, dict]:
+    """Currents, and the columns of arrivals: one a unit, then one for each place of a current."""
     columns = {(name, 0.0): where.start for name, where in topology.unit_layout.items()}
     wanted = [(projection.post, projection.tau_synapse) for projection in topology.projections] + list(extra_taus)
     tau_m, first, currents, decays, gains = per_unit(topology, "tau_m"), 0, [], [], [np.empty(0)]
@@ -152,4 +150,4 @@ def _currents(topology: Topology, dt: float, dtype, extra_taus) -> tuple[np.ndar
         gains.append(membrane_gain(dt, tau_m[where], tau))
         first += size
     table = np.array(currents, np.int64).reshape(-1, len(Current._fields))
-    return table, np.array(decays, dtype), np.concatenate(gains).astype(dtype), columns
+    return Currents(table, np.array(decays, dtype), np.concatenate(gains).astype(dtype)), columns

@@ -12,7 +12,7 @@ from bioneuro.errors import InvalidInput, choose
 from bioneuro.parameters import Parameters
 from bioneuro.plasticity.homeostasis import AdaptiveThreshold, NormaliseWeights
 from bioneuro.plasticity.spike import SPIKE_RULES, SpikeRule
-from bioneuro.spiking.kernels import CONSTANTS, KEEP, MAX_RULES, N_CONSTANTS, POST_DECAY, PRE_DECAY, SIGN
+from bioneuro.spiking.synapse_kernels import CONSTANTS, KEEP, MAX_RULES, N_CONSTANTS, POST_DECAY, PRE_DECAY, SIGN
 from bioneuro.spiking.synapses import delay_steps, whole_steps
 from bioneuro.topology import Dense, Sparse, Topology
 
