@@ -20,35 +20,36 @@ from bioneuro._jit.simd import (
     TILE_VECTORS,
     Matrix,
     dot_tile,
-    get,
     lanes,
     part,
-    put,
     tile,
 )
 from bioneuro.errors import InvalidInput
 
 BLOCK_ROWS = 4 * TILE_ROWS  # of a product that is used up in blocks: 512 columns fill an ordinary first-level cache
-VECTORS = Slot("the registers of columns in a panel")
+HALVES = Slot("the half registers of columns in a panel")
 ROWS = Slot("the rows of a tile")
 
 
-def _panel(a, b, out, rows, inner, more, skip):
-    """out (+)= a b for VECTORS registers of columns, in tiles of ROWS, 4 and, for what is left, single rows."""
+def _panel(a, b, out, rows, inner, more, first, last):
+    """out (+)= a b for HALVES half registers of columns, in tiles of ROWS, 4 and, for what is left, single rows."""
     i = 0
     while i + ROWS <= rows and i + ROWS + 2 != rows:  # ROWS + 2 rows are better cut into fours than into a 2
-        tile(ROWS, VECTORS, part(a, i, 0), b, part(out, i, 0), inner, more, skip)
+        tile(ROWS, HALVES, part(a, i, 0), b, part(out, i, 0), inner, more, first, last)
         i += ROWS
     while i + 4 <= rows:
-        tile(4, VECTORS, part(a, i, 0), b, part(out, i, 0), inner, more, skip)
+        tile(4, HALVES, part(a, i, 0), b, part(out, i, 0), inner, more, first, last)
         i += 4
     while i < rows:
-        tile(1, VECTORS, part(a, i, 0), b, part(out, i, 0), inner, more, skip)
+        tile(1, HALVES, part(a, i, 0), b, part(out, i, 0), inner, more, first, last)
         i += 1
 
 
-_wide = specialise(_panel, VECTORS=TILE_VECTORS, ROWS=TILE_ROWS)
-_single = specialise(_panel, VECTORS=1, ROWS=2 * TILE_ROWS)
+WIDE = 2 * TILE_VECTORS
+_wide = specialise(_panel, HALVES=WIDE, ROWS=TILE_ROWS)
+_double = specialise(_panel, HALVES=4, ROWS=8) if WIDE > 4 else _wide
+_single = specialise(_panel, HALVES=2, ROWS=8)
+_half = specialise(_panel, HALVES=1, ROWS=8)
 
 
 @kernel
@@ -57,76 +58,57 @@ def multiply(a, b, out, rows, columns, inner, more):
 
     Sums start from 0, or, where `more`, from `out`. out must not overlap a or b.
     """
-    width = lanes(out.values)
-    if columns < width:
-        _few_columns(a, b, out, rows, columns, inner, more)
+    half = lanes(out.values) // 2
+    if columns < half:
+        _half(a, b, out, rows, inner, more, 0, columns)
         return
     j = 0
-    while j + TILE_VECTORS * width <= columns:
-        _wide(a, part(b, 0, j), part(out, 0, j), rows, inner, more, 0)
-        j += TILE_VECTORS * width
-    while j < columns:  # the last panel moves back to end with the matrix, and keeps off what is done
-        back = max(0, j + width - columns)
-        _single(a, part(b, 0, j - back), part(out, 0, j - back), rows, inner, more, back)
-        j += width
-
-
-@kernel
-def _few_columns(a, b, out, rows, columns, inner, more):
-    """The product where the columns fill no register: they are widened to one with zeros."""
-    width = lanes(out.values)
-    right = Matrix(np.zeros(inner * width, out.values.dtype), 0, width, 1)
-    result = Matrix(np.zeros(rows * width, out.values.dtype), 0, width, 1)
-    _copy(b, right, inner, columns)
-    if more:
-        _copy(out, result, rows, columns)
-    _single(a, right, result, rows, inner, more, 0)
-    _copy(result, out, rows, columns)
-
-
-@kernel
-def _copy(source, target, rows, columns):
-    for i in range(rows):
-        for j in range(columns):
-            put(target, i, j, get(source, i, j))
+    while j < columns:
+        left = min((columns - j + half - 1) // half, columns // half)
+        halves = WIDE if left >= WIDE else 4 if left >= 4 else 2 if left >= 2 else 1
+        done = max(0, j + halves * half - columns)  # what would reach too far moves back, and keeps off what is done
+        right, target = part(b, 0, j - done), part(out, 0, j - done)
+        if halves == WIDE:
+            _wide(a, right, target, rows, inner, more, done, None)
+        elif halves == 4:
+            _double(a, right, target, rows, inner, more, done, None)
+        elif halves == 2:
+            _single(a, right, target, rows, inner, more, done, None)
+        else:
+            _half(a, right, target, rows, inner, more, done, None)
+        j += halves * half
 
 
 @kernel
 def multiply_nt(a, b, out, rows, columns, inner, more):
     """out (+)= a b'; a: (rows, inner), b: (columns, inner) and out: (rows, columns) with contiguous rows, all `Matrix`.
 
-    Each lane of a register sums its own terms; then the lanes are added, then the terms that filled no register.
+    Each lane of a register sums its own terms; then the lanes are added.
     """
-    whole = inner - inner % lanes(out.values)
     for first in range(0, rows, 2 * DOT_ROWS):  # few rows of a at a time: they stay in the first-level cache
         last = min(first + 2 * DOT_ROWS, rows)
         j = 0
         while j + DOT_COLUMNS <= columns:
             i, right = first, part(b, j, 0)
-            while i + DOT_ROWS <= last:
-                dot_tile(DOT_ROWS, DOT_COLUMNS, part(a, i, 0), right, part(out, i, j), whole, more)
+            while i + DOT_ROWS <= last and i + DOT_ROWS + 2 != last:
+                dot_tile(DOT_ROWS, DOT_COLUMNS, part(a, i, 0), right, part(out, i, j), inner, more)
                 i += DOT_ROWS
+            while i + 4 <= last:
+                dot_tile(4, DOT_COLUMNS, part(a, i, 0), right, part(out, i, j), inner, more)
+                i += 4
             while i < last:
-                dot_tile(1, DOT_COLUMNS, part(a, i, 0), right, part(out, i, j), whole, more)
+                dot_tile(1, DOT_COLUMNS, part(a, i, 0), right, part(out, i, j), inner, more)
                 i += 1
             j += DOT_COLUMNS
         while j < columns:
-            for i in range(first, last):
-                dot_tile(1, 1, part(a, i, 0), part(b, j, 0), part(out, i, j), whole, more)
+            i, right = first, part(b, j, 0)
+            while i + 4 <= last:
+                dot_tile(4, 1, part(a, i, 0), right, part(out, i, j), inner, more)
+                i += 4
+            while i < last:
+                dot_tile(1, 1, part(a, i, 0), right, part(out, i, j), inner, more)
+                i += 1
             j += 1
-    if whole < inner:
-        _last_terms(part(a, 0, whole), part(b, 0, whole), out, rows, columns, inner - whole)
-
-
-@kernel
-def _last_terms(a, b, out, rows, columns, inner):
-    """out += a b' for the terms that fill no register, one after the other."""
-    for i in range(rows):
-        for j in range(columns):
-            total = get(out, i, j)
-            for k in range(inner):
-                total += get(a, i, k) * get(b, j, k)
-            put(out, i, j, total)
 
 
 finished = Slot("finished(block, first, rows, columns, own), what to do with rows `first` and following of a product")

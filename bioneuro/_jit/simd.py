@@ -17,7 +17,6 @@ loop itself runs, and `block.loop` is the loop in any case.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import product
 from typing import NamedTuple
 
 import numba
@@ -48,7 +47,7 @@ def _register_file() -> tuple[int, int]:
 REGISTER_BYTES, REGISTERS = _register_file()
 TILE_ROWS = 6  # rows of a tile of products; with TILE_VECTORS registers a row it fills three quarters of the registers
 TILE_VECTORS = 4 if REGISTERS == 32 else 2
-DOT_ROWS = 4  # rows of a tile of scalar products
+DOT_ROWS = 6  # rows of a tile of scalar products
 DOT_COLUMNS = REGISTERS // 8
 STRIP_VECTORS = REGISTERS // 2  # registers of a strip, the tile of one row
 LANES = REGISTER_BYTES // 4  # float32 numbers in a register
@@ -112,48 +111,59 @@ def lanes(typing, array):
     return types.intp(array), generate
 
 
-def _tile_loop(rows, vectors, a, b, out, inner, more, skip):
-    """out[i, j] (+)= sum over k of a[i, k] b[k, j], for `rows` rows and `vectors` registers of columns.
+def _tile_loop(rows, halves, a, b, out, inner, more, first, last):
+    """out[i, j] (+)= sum over k of a[i, k] b[k, j], for `rows` rows and the columns in [first, last).
 
-    Sums start from 0, or, where `more`, from `out`, and ascend in k. The rows of b and out are contiguous. The first
-    `skip` columns of each register are left as they are. `rows` and `vectors` must be literal numbers.
+    `last` is None where all of the tile is there, `halves` half registers of columns; else nothing behind it is
+    touched. Columns before `first` keep their values, but nobody else may write them now. Sums start from 0, or, where
+    `more`, from `out`, and ascend in k. The rows of b and out are contiguous. `rows` and `halves` are literal numbers.
     """
     for i in range(rows):
-        for j in range(vectors * lanes(out.values)):
-            if j % lanes(out.values) >= skip:
-                total = get(out, i, j) if more else out.values.dtype.type(0)
-                for k in range(inner):
-                    total += get(a, i, k) * get(b, k, j)
-                put(out, i, j, total)
+        for j in range(first, halves * lanes(out.values) // 2 if last is None else last):
+            total = get(out, i, j) if more else out.values.dtype.type(0)
+            for k in range(inner):
+                total += get(a, i, k) * get(b, k, j)
+            put(out, i, j, total)
 
 
 @vector_code(_tile_loop)
-def tile(typing, rows, vectors, a, b, out, inner, more, skip):
-    n_rows, n_vectors = rows.literal_value, vectors.literal_value
-    whole = getattr(skip, "literal_value", None) == 0
+def tile(typing, rows, halves, a, b, out, inner, more, first, last):
+    n_rows, n_halves = rows.literal_value, halves.literal_value
+    all_there = last == types.none
 
     def generate(context, builder, signature, arguments):
         e = _Emitter(context, builder, signature)
         a, b, out = (e.matrix(position, arguments[position]) for position in (2, 3, 4))
-        inner, more, skip = arguments[5:]
-        columns = [e.index(j * e.lanes) for j in range(n_vectors)]
-        targets = [out.along(e.index(i), column) for i in range(n_rows) for column in columns]
-        store = e.store if whole else e.store_behind(skip)
+        inner, more, first, last = arguments[5:]
+        parts = e.parts(n_halves * e.lanes // 2, None if all_there else last)
+        targets = [(out.along(e.index(i), part.column), *part) for i in range(n_rows) for part in parts]
 
         def add_products(k, sums):
-            right = [e.load(b.along(k, column)) for column in columns]
-            left = [e.splat(builder.load(a.at(e.index(i), k))) for i in range(n_rows)]
-            return [e.fused(x, y, total) for (x, y), total in zip(product(left, right), sums, strict=True)]
+            right = [e.load(b.along(k, part.column), part.vector, part.mask) for part in parts]
+            following = []
+            for i in range(n_rows):
+                x = builder.load(a.at(e.index(i), k))
+                following += [e.fused(e.splat(x, y.type), y, sums[len(following) + n]) for n, y in enumerate(right)]
+            return following
 
-        for total, target in zip(e.loop(inner, e.first_sums(targets, more), add_products), targets, strict=True):
-            store(total, target)
+        known = [(target, vector, mask) for target, _, vector, mask in targets]
+        sums = e.loop(inner, e.first_sums(known, more), add_products)
+        with builder.if_else(builder.icmp_signed(">", first, e.index(0))) as (some, whole):
+            with some:
+                for total, (target, column, vector, mask) in zip(sums, targets, strict=True):
+                    kept = e.before(builder.sub(first, column), vector)
+                    e.store(builder.select(kept, e.load(target, vector, mask), total), target, mask)
+            with whole:
+                for total, (target, _, _, mask) in zip(sums, targets, strict=True):
+                    e.store(total, target, mask)
         return context.get_dummy_value()
 
-    return types.void(rows, vectors, a, b, out, types.intp, types.boolean, skip if whole else types.intp), generate
+    last = types.none if all_there else types.intp
+    return types.void(rows, halves, a, b, out, types.intp, types.boolean, types.intp, last), generate
 
 
 def _dot_tile_loop(rows, columns, a, b, out, inner, more):
-    """out[i, j] (+)= sum over k of a[i, k] b[j, k], for `rows` rows and `columns` columns; `inner` whole registers.
+    """out[i, j] (+)= sum over k of a[i, k] b[j, k], for `rows` rows and `columns` columns.
 
     Lane l sums the terms k = l, l + lanes, l + 2 lanes, ..., ascending; neighbouring lanes are then added, and so on.
     The rows of a, b and out are contiguous. `rows` and `columns` must be literal numbers.
@@ -173,13 +183,15 @@ def dot_tile(typing, rows, columns, a, b, out, inner, more):
         a, b, out = (e.matrix(position, arguments[position]) for position in (2, 3, 4))
         inner, more = arguments[5:]
 
-        def add_products(step, sums):
-            k = builder.mul(step, e.index(e.lanes))
-            left = [e.load(a.along(e.index(i), k)) for i in range(n_rows)]
-            right = [e.load(b.along(e.index(j), k)) for j in range(n_columns)]
-            return [e.fused(x, y, total) for (x, y), total in zip(product(left, right), sums, strict=True)]
+        def add_products(k, sums, mask):
+            right = [e.load(b.along(e.index(j), k), mask=mask) for j in range(n_columns)]
+            following = []
+            for i in range(n_rows):
+                x = e.load(a.along(e.index(i), k), mask=mask)
+                following += [e.fused(x, y, sums[len(following) + n]) for n, y in enumerate(right)]
+            return following
 
-        sums = e.loop(builder.udiv(inner, e.index(e.lanes)), [e.zeros] * (n_rows * n_columns), add_products)
+        sums = e.run_along(inner, [e.zeros] * (n_rows * n_columns), add_products)
         together = min(n_columns, e.lanes)  # sums that one store writes
         vector = ir.VectorType(e.number, together)
         for place, totals in enumerate(e.sum_lanes(sums, together)):
@@ -193,7 +205,7 @@ def dot_tile(typing, rows, columns, a, b, out, inner, more):
 
 
 def _dot_loop(a, a0, b, b0, inner):
-    """Return the sum over k of a[a0 + k] b[b0 + k], for `inner` whole registers, summed as in `dot_tile`."""
+    """Return the sum over k of a[a0 + k] b[b0 + k], summed as in `dot_tile`."""
     width = lanes(a)
     sums = [a.dtype.type(0)] * width
     for k in range(inner):
@@ -210,11 +222,10 @@ def dot(typing, a, a0, b, b0, inner):
         a, a0, b, b0, inner = arguments
         a, b = e.address(0, a, a0), e.address(2, b, b0)
 
-        def add_product(step, sums):
-            at = [builder.mul(step, e.index(e.lanes))]
-            return [e.fused(e.load(builder.gep(a, at)), e.load(builder.gep(b, at)), sums[0])]
+        def add_product(k, sums, mask):
+            return [e.fused(e.load(builder.gep(a, [k]), mask=mask), e.load(builder.gep(b, [k]), mask=mask), sums[0])]
 
-        totals = e.sum_lanes(e.loop(builder.udiv(inner, e.index(e.lanes)), [e.zeros], add_product), 1)[0]
+        totals = e.sum_lanes(e.run_along(inner, [e.zeros], add_product), 1)[0]
         return builder.extract_element(totals, INT32(0))
 
     return a.dtype(a, types.intp, b, types.intp, types.intp), generate
@@ -241,14 +252,14 @@ def sum_rows(typing, vectors, rows, first, last, m, out, out0, more):
         _, rows, first, last, m, out, out0, more = arguments
         rows, m, out = e.address(1, rows, first), e.matrix(4, m), e.address(5, out, out0)
         columns = [e.index(j * e.lanes) for j in range(n_vectors)]
-        targets = [builder.gep(out, [column]) for column in columns]
+        targets = [(builder.gep(out, [column]), e.vector, None) for column in columns]
 
         def add_row(n, sums):
             row = e.position(1, rows, n)
             return [builder.fadd(total, e.load(m.along(row, c))) for total, c in zip(sums, columns, strict=True)]
 
         sums = e.loop(builder.sub(last, first), e.first_sums(targets, more), add_row)
-        for total, target in zip(sums, targets, strict=True):
+        for total, (target, _, _) in zip(sums, targets, strict=True):
             e.store(total, target)
         return context.get_dummy_value()
 
@@ -277,14 +288,14 @@ def sum_scaled_rows(typing, vectors, rows, factors, first, last, m, out, out0, m
         rows, factors = e.address(1, rows, first), e.address(2, factors, first)
         m, out = e.matrix(5, m), e.address(6, out, out0)
         columns = [e.index(j * e.lanes) for j in range(n_vectors)]
-        targets = [builder.gep(out, [column]) for column in columns]
+        targets = [(builder.gep(out, [column]), e.vector, None) for column in columns]
 
         def add_row(n, sums):
             row, factor = e.position(1, rows, n), e.splat(builder.load(builder.gep(factors, [n])))
             return [e.fused(factor, e.load(m.along(row, c)), total) for total, c in zip(sums, columns, strict=True)]
 
         sums = e.loop(builder.sub(last, first), e.first_sums(targets, more), add_row)
-        for total, target in zip(sums, targets, strict=True):
+        for total, (target, _, _) in zip(sums, targets, strict=True):
             e.store(total, target)
         return context.get_dummy_value()
 
@@ -383,6 +394,14 @@ class _Place(NamedTuple):
         return self.builder.gep(self.start, [self.builder.add(self.builder.mul(i, self.row), j)])
 
 
+class _Part(NamedTuple):
+    """A vector of a row of a tile: its first column, and which lanes are there (None: all)."""
+
+    column: ir.Value
+    vector: ir.VectorType
+    mask: ir.Value | None
+
+
 class _Emitter:
     """The few phrases of LLVM that the blocks are made of, for the number type of the block's arrays."""
 
@@ -418,37 +437,49 @@ class _Emitter:
         value = self.builder.load(self.builder.gep(pointer, [n]))
         return self.context.cast(self.builder, value, self.types[argument].dtype, types.intp)
 
-    def load(self, pointer, vector=None):
+    def load(self, pointer, vector=None, mask=None):
+        """The vector at an address; lanes outside the mask are 0 and not touched in memory."""
         vector = vector or self.vector
-        value = self.builder.load(self.builder.bitcast(pointer, vector.as_pointer()))
-        value.align = _bytes(vector)
-        return value
+        pointer = self.builder.bitcast(pointer, vector.as_pointer())
+        if mask is None:
+            value = self.builder.load(pointer)
+            value.align = _bytes(vector)
+            return value
+        zeros = ir.Constant(vector, [0.0] * vector.count)
+        return self.declared("llvm.masked.load", vector, [pointer, INT32(_bytes(vector)), mask, zeros], ".p0")
 
-    def store(self, value, pointer) -> None:
-        self.builder.store(value, self.builder.bitcast(pointer, value.type.as_pointer())).align = _bytes(value.type)
+    def store(self, value, pointer, mask=None) -> None:
+        pointer = self.builder.bitcast(pointer, value.type.as_pointer())
+        if mask is None:
+            self.builder.store(value, pointer).align = _bytes(value.type)
+        else:
+            arguments = [value, pointer, INT32(_bytes(value.type)), mask]
+            self.declared("llvm.masked.store", ir.VoidType(), arguments, ".p0", value.type)
 
-    def store_behind(self, skipped) -> Callable:
-        """A store of whole registers that leaves the first lanes in memory as they are."""
-        builder, lanes = self.builder, ir.VectorType(INT32, self.lanes)
-        unset = ir.Constant(lanes, ir.Undefined)
-        first = builder.insert_element(unset, builder.trunc(skipped, INT32), INT32(0))
-        first = builder.shuffle_vector(first, unset, ir.Constant(lanes, [0] * self.lanes))
-        mask = builder.icmp_signed(">=", ir.Constant(lanes, list(range(self.lanes))), first)
-        pointer = self.vector.as_pointer()
-        kind = ir.FunctionType(ir.VoidType(), [self.vector, pointer, INT32, mask.type])
-        function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.masked.store.{_suffix(self.vector)}.p0")
+    def before(self, limit, vector=None):
+        """Which lanes have a number below `limit`."""
+        lanes = ir.VectorType(INDEX, (vector or self.vector).count)
+        return self.builder.icmp_signed("<", ir.Constant(lanes, list(range(lanes.count))), self.splat(limit, lanes))
 
-        def store(value, target):
-            alignment = INT32(_bytes(self.vector))
-            builder.call(function, [value, builder.bitcast(target, pointer), alignment, mask])
+    def parts(self, columns: int, last=None) -> list[_Part]:
+        """The vectors that hold `columns` numbers: whole registers, then ever smaller parts; masked where `last`."""
+        parts, start, width = [], 0, self.lanes
+        while start < columns:
+            while start + width > columns:
+                width //= 2
+            column, vector = self.index(start), ir.VectorType(self.number, width)
+            mask = None if last is None else self.before(self.builder.sub(last, column), vector)
+            parts.append(_Part(column, vector, mask))
+            start += width
+        return parts
 
-        return store
-
-    def splat(self, scalar):
+    def splat(self, scalar, vector=None):
         """The vector that holds `scalar` in every lane."""
-        unset = ir.Constant(self.vector, ir.Undefined)
+        vector = vector or self.vector
+        unset = ir.Constant(vector, ir.Undefined)
         one = self.builder.insert_element(unset, scalar, INT32(0))
-        return self.builder.shuffle_vector(one, unset, ir.Constant(ir.VectorType(INT32, self.lanes), [0] * self.lanes))
+        zeros = ir.Constant(ir.VectorType(INT32, vector.count), [0] * vector.count)
+        return self.builder.shuffle_vector(one, unset, zeros)
 
     def fused(self, x, y, z):
         """x y + z, fused where the processor can."""
@@ -456,23 +487,25 @@ class _Emitter:
 
     def call(self, name: str, *arguments):
         """An LLVM intrinsic on vectors of one type, which it also returns."""
-        vector = arguments[0].type
-        function = cgutils.get_or_insert_function(
-            self.builder.module, ir.FunctionType(vector, [vector] * len(arguments)), f"{name}.{_suffix(vector)}"
-        )
-        return self.builder.call(function, arguments)
+        return self.declared(name, arguments[0].type, arguments)
+
+    def declared(self, name: str, result, arguments: Sequence, ending: str = "", vector=None):
+        """A call of an LLVM intrinsic that is named for a vector type, that of the result unless said."""
+        kind = ir.FunctionType(result, [argument.type for argument in arguments])
+        name = f"{name}.{_suffix(vector or result)}{ending}"
+        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), arguments)
 
     def first_sums(self, targets: Sequence, more) -> list:
-        """Zeros, or, where the flag `more` is set, what the targets hold."""
+        """Zeros, or, where the flag `more` is set, what the targets (address, vector type, mask) hold."""
         builder = self.builder
         before, known = builder.block, []
         with builder.if_then(more):
-            known = [self.load(target) for target in targets]
+            known = [self.load(*target) for target in targets]
             inside = builder.block
         sums = []
         for value in known:
-            merged = builder.phi(self.vector)
-            merged.add_incoming(self.zeros, before)
+            merged = builder.phi(value.type)
+            merged.add_incoming(ir.Constant(value.type, [0.0] * value.type.count), before)
             merged.add_incoming(value, inside)
             sums.append(merged)
         return sums
@@ -505,16 +538,25 @@ class _Emitter:
             results.append(merged)
         return results
 
+    def run_along(self, inner, carried: Sequence, body: Callable[..., list]) -> list:
+        """`loop` over `inner` numbers by whole registers: body(k, values, mask); the mask picks what fills none."""
+        builder, width = self.builder, self.index(self.lanes)
+        whole, rest = builder.udiv(inner, width), builder.urem(inner, width)
+        end, mask = builder.mul(whole, width), self.before(rest)
+        values = self.loop(whole, carried, lambda step, values: body(builder.mul(step, width), values, None))
+        some = builder.zext(builder.icmp_signed(">", rest, self.index(0)), INDEX)
+        return self.loop(some, values, lambda _, values: body(end, values, mask))
+
     def sum_lanes(self, vectors: Sequence, together: int) -> list:
         """The sums of the lanes of each vector, `together` of them in a vector, in order.
 
-        Neighbours are added, then neighbours of these sums, and so on. Vectors share the work: two, halved, fit into
-        one.
+        Neighbours are added, then neighbours of these sums, and so on. Two vectors share every addition: the result
+        holds sums of the one in the lanes where a bit of the lane's number is 0, of the other where it is 1.
         """
         count, kept = len(vectors), list(vectors)
-        for _ in range(self.lanes.bit_length() - 1):
+        for level in range(self.lanes.bit_length() - 1):
             kept += kept[-1:] * (len(kept) % 2)
-            kept = [self._add_neighbours(*pair) for pair in zip(kept[::2], kept[1::2], strict=True)]
+            kept = [self._add_lanes(*pair, 1 << level) for pair in zip(kept[::2], kept[1::2], strict=True)]
         pick, parts = ir.VectorType(INT32, together), []
         for place in range(0, count, together):
             whole, lane = divmod(place, self.lanes)
@@ -522,13 +564,16 @@ class _Emitter:
             parts.append(self.builder.shuffle_vector(kept[whole], kept[whole], lanes))
         return parts
 
-    def _add_neighbours(self, low, high):
+    def _add_lanes(self, low, high, apart: int):
+        """Lane l of `low` (of `high` where l & apart), plus the lane `apart` from it in the same vector."""
         pick = ir.VectorType(INT32, self.lanes)
-        even, odd = (
-            self.builder.shuffle_vector(low, high, ir.Constant(pick, list(range(start, 2 * self.lanes, 2))))
-            for start in (0, 1)
+        source = [self.lanes * bool(lane & apart) for lane in range(self.lanes)]
+        here, there = (
+            ir.Constant(pick, [first + (lane ^ flip) for lane, first in enumerate(source)]) for flip in (0, apart)
         )
-        return self.builder.fadd(even, odd)
+        return self.builder.fadd(
+            self.builder.shuffle_vector(low, high, here), self.builder.shuffle_vector(low, high, there)
+        )
 
 
 def _array(kind: types.Type) -> types.Array | None:
