@@ -7,6 +7,9 @@ distributions   single draws inside kernels
 random          arrays of draws, permutations, hashes of rows
 math            exp, log, sigmoid, tanh, softplus
 rows            softmax and log-sum-exp of rows
+simd            blocks of vector code, each beside the loop that it replaces
 gemm            matrix products whose rows do not depend on the batch
+sparse          products of binary, sparse and -1/+1 rows with a matrix
+emit            the LLVM phrases that vector code is made of, the width of a register
 bits            LLVM instructions that Numba lacks
 """

@@ -11,8 +11,8 @@ from llvmlite import ir
 from numba import types
 
 from bioneuro._jit.bits import multiply_wide
+from bioneuro._jit.emit import INDEX, INT32, REGISTER_BYTES, vector_code
 from bioneuro._jit.kernel import scalar, twin_of
-from bioneuro._jit.simd import INDEX, INT32, REGISTER_BYTES, vector_code
 
 _ROUNDS = 10
 _MULTIPLIER_0, _MULTIPLIER_1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
