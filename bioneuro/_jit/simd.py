@@ -54,15 +54,9 @@ def turned(m):
 
 
 @scalar
-def get(m, i, j):
-    """Element (i, j) of `m`."""
-    return m.values[m.start + i * m.row + j * m.column]
-
-
-@scalar
-def put(m, i, j, value):
-    """Set element (i, j) of `m`."""
-    m.values[m.start + i * m.row + j * m.column] = value
+def at(m, i, j):
+    """Where element (i, j) of `m` lies in `m.values`."""
+    return m.start + i * m.row + j * m.column
 
 
 def _lanes_loop(array):
@@ -86,11 +80,11 @@ def _tile_loop(rows, halves, a, b, out, inner, more, first, last):
     `more`, from `out`, and ascend in k. The rows of b and out are contiguous. `rows` and `halves` are literal numbers.
     """
     for i in range(rows):
-        for j in range(first, halves * lanes(out.values) // 2 if last is None else last):
-            total = get(out, i, j) if more else out.values.dtype.type(0)
+        for j in range(first, halves * _lanes_loop(out.values) // 2 if last is None else last):
+            total = out.values[at(out, i, j)] if more else out.values.dtype.type(0)
             for k in range(inner):
-                total += get(a, i, k) * get(b, k, j)
-            put(out, i, j, total)
+                total += a.values[at(a, i, k)] * b.values[at(b, k, j)]
+            out.values[at(out, i, j)] = total
 
 
 @vector_code(_tile_loop)
@@ -137,8 +131,8 @@ def _dot_tile_loop(rows, columns, a, b, out, inner, more):
     """
     for i in range(rows):
         for j in range(columns):
-            total = dot(a.values, a.start + i * a.row, b.values, b.start + j * b.row, inner)
-            put(out, i, j, total + get(out, i, j) if more else total)
+            total = _dot_loop(a.values, a.start + i * a.row, b.values, b.start + j * b.row, inner)
+            out.values[at(out, i, j)] = total + out.values[at(out, i, j)] if more else total
 
 
 @vector_code(_dot_tile_loop)
@@ -173,7 +167,7 @@ def dot_tile(typing, rows, columns, a, b, out, inner, more):
 
 def _dot_loop(a, a0, b, b0, inner):
     """Return the sum over k of a[a0 + k] b[b0 + k], summed as in `dot_tile`."""
-    width = lanes(a)
+    width = _lanes_loop(a)
     sums = [a.dtype.type(0)] * width
     for k in range(inner):
         sums[k % width] += a[a0 + k] * b[b0 + k]
@@ -204,10 +198,10 @@ def _sum_rows_loop(vectors, rows, first, last, m, out, out0, columns, more):
     The product of a binary row, given as the list of its ones, with a matrix. `vectors`, how many registers there are,
     must be a literal number.
     """
-    for j in range(vectors * lanes(out) if columns is None else columns):
+    for j in range(vectors * _lanes_loop(out) if columns is None else columns):
         total = out[out0 + j] if more else out.dtype.type(0)
         for n in range(first, last):
-            total += get(m, rows[n], j)
+            total += m.values[at(m, rows[n], j)]
         out[out0 + j] = total
 
 
@@ -238,10 +232,10 @@ def _sum_scaled_rows_loop(vectors, rows, factors, first, last, m, out, out0, col
 
     The product of a sparse row with a matrix.
     """
-    for j in range(vectors * lanes(out) if columns is None else columns):
+    for j in range(vectors * _lanes_loop(out) if columns is None else columns):
         total = out[out0 + j] if more else out.dtype.type(0)
         for n in range(first, last):
-            total += factors[n] * get(m, rows[n], j)
+            total += factors[n] * m.values[at(m, rows[n], j)]
         out[out0 + j] = total
 
 
