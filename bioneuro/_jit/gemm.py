@@ -158,21 +158,34 @@ def matmul_nt(
     return out
 
 
+class _Window:
+    """The memory of an array, `span` numbers from `low`, as something that may be written, which nobody does.
+
+    So a kernel is compiled once, and not again for arrays that are read-only.
+    """
+
+    def __init__(self, array, low, span):
+        self._array = array  # kept alive
+        address = array.__array_interface__["data"][0] + low * array.itemsize
+        self.__array_interface__ = {
+            "version": 3,
+            "data": (address, False),
+            "typestr": array.dtype.str,
+            "shape": (span,),
+        }
+
+
 def _matrix(array: np.ndarray, rows_contiguous: bool = False) -> Matrix:
     """The array as a `Matrix`, without a copy where its strides allow."""
     size = array.itemsize
+    odd = any(stride % size for stride in array.strides) or not array.flags.aligned
+    if array.size == 0 or odd or (rows_contiguous and array.strides[1] != size):
+        array = np.array(array, order="C")
     row, column = (stride // size for stride in array.strides)
-    if array.flags.c_contiguous:
-        return Matrix(array.reshape(-1), 0, array.shape[1], 1)
-    if (
-        array.size == 0
-        or min(row, column) < 0
-        or (rows_contiguous and column != 1)
-        or any(s % size for s in array.strides)
-    ):
-        return Matrix(np.ascontiguousarray(array).reshape(-1), 0, array.shape[1], 1)
-    span = (array.shape[0] - 1) * row + (array.shape[1] - 1) * column + 1
-    return Matrix(np.lib.stride_tricks.as_strided(array, (span,), (size,)), 0, row, column)
+    reach = [(length - 1) * step for length, step in zip(array.shape, (row, column), strict=True) if array.size]
+    low = sum(min(0, distance) for distance in reach)
+    span = sum(map(abs, reach)) + (array.size > 0)
+    return Matrix(np.asarray(_Window(array, low, span)), -low, row, column)
 
 
 def _check(a, b, shape, out, bias):
@@ -187,8 +200,11 @@ def _check(a, b, shape, out, bias):
         out.shape != wanted
         or out.dtype != a.dtype
         or (out.shape[1] > 1 and out.size and out.strides[1] != out.itemsize)
+        or not out.flags.behaved
     ):
-        raise InvalidInput(f"out must be {wanted}, {a.dtype}, with contiguous rows; got {out.shape}, {out.dtype}")
+        raise InvalidInput(
+            f"out must be {wanted}, {a.dtype}, writable, with contiguous rows; got {out.shape}, {out.dtype}"
+        )
     if bias is None:
         return out, False
     if bias.shape != shape[:1] or bias.dtype != a.dtype:
