@@ -10,8 +10,14 @@ it, an epilogue (bias, activation) or a consumer (an optimiser step, so that a g
 
 from __future__ import annotations
 
-import numpy as np
+from functools import cache
 
+import numba
+import numpy as np
+from numba import carray, types
+from numba.extending import intrinsic
+
+from bioneuro._jit.dispatch import address, call
 from bioneuro._jit.kernel import Slot, kernel, specialise
 from bioneuro._jit.simd import (
     DOT_COLUMNS,
@@ -26,6 +32,7 @@ from bioneuro._jit.simd import (
 )
 from bioneuro.errors import InvalidInput
 
+_FAR = 1 << 40  # numbers; kernels are told how many there are
 BLOCK_ROWS = 4 * TILE_ROWS  # of a product that is used up in blocks: 512 columns fill an ordinary first-level cache
 HALVES = Slot("the half registers of columns in a panel")
 ROWS = Slot("the rows of a tile")
@@ -61,7 +68,7 @@ def multiply(a, b, out, rows, columns, inner, more):
     half = lanes(out.values) // 2
     if columns < half:
         _half(a, b, out, rows, inner, more, 0, columns)
-        return
+        return 0
     j = 0
     while j < columns:
         left = min((columns - j + half - 1) // half, columns // half)
@@ -77,6 +84,7 @@ def multiply(a, b, out, rows, columns, inner, more):
         else:
             _half(a, right, target, rows, inner, more, done, None)
         j += halves * half
+    return 0
 
 
 @kernel
@@ -109,6 +117,7 @@ def multiply_nt(a, b, out, rows, columns, inner, more):
                 dot_tile(1, 1, part(a, i, 0), right, part(out, i, j), inner, more)
                 i += 1
             j += 1
+    return 0
 
 
 finished = Slot("finished(block, first, rows, columns, own), what to do with rows `first` and following of a product")
@@ -144,7 +153,7 @@ def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None, bias: np
     Returns `out`. Raises `InvalidInput` when shapes or types do not fit.
     """
     out, more = _check(a, b, b.shape[::-1], out, bias)
-    multiply(_matrix(a), _matrix(b, rows_contiguous=True), _matrix(out), *out.shape, a.shape[1], more)
+    _run(multiply, a, _with_contiguous_rows(b), out, more)
     return out
 
 
@@ -153,39 +162,56 @@ def matmul_nt(
 ) -> np.ndarray:
     """out = a @ b.T + bias, each row by itself; a: (n, k), b: (m, k), the rest as in `matmul`."""
     out, more = _check(a, b, b.shape, out, bias)
-    left, right = _matrix(a, rows_contiguous=True), _matrix(b, rows_contiguous=True)
-    multiply_nt(left, right, _matrix(out), *out.shape, a.shape[1], more)
+    _run(multiply_nt, _with_contiguous_rows(a), _with_contiguous_rows(b), out, more)
     return out
 
 
-class _Window:
-    """The memory of an array, `span` numbers from `low`, as something that may be written, which nobody does.
-
-    So a kernel is compiled once, and not again for arrays that are read-only.
-    """
-
-    def __init__(self, array, low, span):
-        self._array = array  # kept alive
-        address = array.__array_interface__["data"][0] + low * array.itemsize
-        self.__array_interface__ = {
-            "version": 3,
-            "data": (address, False),
-            "typestr": array.dtype.str,
-            "shape": (span,),
-        }
+def _run(product, a: np.ndarray, b: np.ndarray, out: np.ndarray, more: bool) -> None:
+    """Hand arrays to a kernel by their addresses, which is quicker, and the same for arrays that are read-only."""
+    if numba.config.DISABLE_JIT:
+        left, right, result = (Matrix(m.ravel(), 0, m.shape[1], 1) for m in (a, b, out))
+        product(left, right, result, *out.shape, a.shape[1], more)
+        out[...] = result.values.reshape(out.shape)
+        return
+    size = out.itemsize
+    if any(stride % size for stride in a.strides) or not a.flags.aligned:
+        a = np.array(a, order="C")
+    number = numba.from_dtype(out.dtype)
+    places = (value for m in (a, b, out) for value in (_address_of(m), m.strides[0] // size, m.strides[1] // size))
+    _run_at(_product_address(product, number), *places, *out.shape, a.shape[1], more, out.dtype.type(0))
 
 
-def _matrix(array: np.ndarray, rows_contiguous: bool = False) -> Matrix:
-    """The array as a `Matrix`, without a copy where its strides allow."""
-    size = array.itemsize
-    odd = any(stride % size for stride in array.strides) or not array.flags.aligned
-    if array.size == 0 or odd or (rows_contiguous and array.strides[1] != size):
-        array = np.array(array, order="C")
-    row, column = (stride // size for stride in array.strides)
-    reach = [(length - 1) * step for length, step in zip(array.shape, (row, column), strict=True) if array.size]
-    low = sum(min(0, distance) for distance in reach)
-    span = sum(map(abs, reach)) + (array.size > 0)
-    return Matrix(np.asarray(_Window(array, low, span)), -low, row, column)
+@kernel
+def _run_at(  # all numbers, which cost less to pass than arrays do
+    product, a, a_row, a_column, b, b_row, b_column, out, out_row, out_column, rows, columns, inner, more, like
+):
+    left = Matrix(carray(_pointer_at(a, like), (_FAR,)), np.int64(0), a_row, a_column)
+    right = Matrix(carray(_pointer_at(b, like), (_FAR,)), np.int64(0), b_row, b_column)
+    result = Matrix(carray(_pointer_at(out, like), (_FAR,)), np.int64(0), out_row, out_column)
+    call(product, (left, right, result, rows, columns, inner, more))
+
+
+@intrinsic
+def _pointer_at(typing, address, like):
+    def generate(context, builder, signature, given):
+        return builder.inttoptr(given[0], context.get_value_type(signature.return_type))
+
+    return types.CPointer(like)(types.intp, like), generate
+
+
+@cache
+def _product_address(product, number: types.Float) -> int:
+    matrix = types.NamedTuple([types.Array(number, 1, "C"), *[types.int64] * 3], Matrix)
+    return address(product, *[matrix] * 3, *[types.int64] * 3, types.boolean)
+
+
+def _address_of(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]
+
+
+def _with_contiguous_rows(array: np.ndarray) -> np.ndarray:
+    one_by_one = array.strides[1] == array.itemsize and array.strides[0] % array.itemsize == 0
+    return array if one_by_one and array.flags.aligned else np.array(array, order="C")
 
 
 def _check(a, b, shape, out, bias):
