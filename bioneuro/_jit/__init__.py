@@ -10,10 +10,9 @@ rows            softmax and log-sum-exp of rows
 simd            blocks of vector code, each beside the loop that it replaces
 gemm            matrix products whose rows do not depend on the batch
 sparse          products of binary, sparse and -1/+1 rows with a matrix
+team            threads that run one kernel and meet at barriers
+cores           how many of them to use
 emit            the LLVM phrases that vector code is made of, the width of a register
-team            threads that run one kernel, their barriers and shares
-cores           how many threads to use
 dispatch        kernels called by address
-processor       atomic words, waiting, subnormal numbers
-bits            LLVM instructions that Numba lacks
+bits, processor LLVM instructions that Numba lacks: whole numbers; threads and floating-point modes
 """
