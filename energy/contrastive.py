@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import numpy as np
 
+from bioneuro._jit.gemm import matmul
 from bioneuro._jit.keys import Key
 from bioneuro.errors import check_number
 from bioneuro.optim.transform import weights_of
 from bioneuro.parameters import Parameters
 from bioneuro.training.batches import Batch
-from energy.rbm import Machine, fast, hidden_fields, unit_means, visible_fields
+from energy.rbm import Machine, hidden_fields, unit_means, visible_fields
 from energy.sampling import Chains, Draws, first_states, gibbs
 
 
@@ -64,16 +65,16 @@ class ContrastiveDivergence:
         visible, first = batch.X, step * (self.k + 1)
         stream = key.child("data")
         data = Draws.of(stream, len(visible))
-        means, hidden = data.sample(hidden_fields(machine, visible, fast), machine.hidden_alive, 2 * first)
-        fields = visible_fields(machine, hidden, fast)
+        means, hidden = data.sample(hidden_fields(machine, visible), machine.hidden_alive, 2 * first)
+        fields = visible_fields(machine, hidden)
         back, states = data.sample(fields, machine.visible_alive, 2 * first + 1)
         chains = Chains(states, back, hidden, first + 1)
         if self.persistent:
             chains = self._advance(machine, len(visible), key.child("chains"), first)
         elif self.k > 1:
-            chains = gibbs(machine, states, stream, sweeps=self.k - 1, first=first + 1, affine=fast)
+            chains = gibbs(machine, states, stream, sweeps=self.k - 1, first=first + 1)
         dreams = chains.visible_means if self.graded else chains.visible
-        dreamt = unit_means(hidden_fields(machine, dreams, fast), machine.hidden_alive)
+        dreamt = unit_means(hidden_fields(machine, dreams), machine.hidden_alive)
         add_gradient(Machine.of(out), (visible, means), (dreams, dreamt))
         penalise(params, out, self.l2)
         return float(np.square(visible - back).sum()) / len(visible)
@@ -82,7 +83,7 @@ class ContrastiveDivergence:
         """Let the persistent chains go on for k sweeps."""
         if self.state is None:
             self.state = first_states(machine, self.n_chains or n_rows, key.child("start"))
-        chains = gibbs(machine, self.state, key, sweeps=self.k, first=first, affine=fast)
+        chains = gibbs(machine, self.state, key, sweeps=self.k, first=first)
         self.state = chains.visible
         return chains
 
@@ -91,7 +92,7 @@ def add_gradient(into: Machine, data: tuple, model: tuple, share: float = 1.0) -
     """Add share x (<v h>_model - <v h>_data), and the same of v and of h, to `into`; data, model: (v, h), rows each."""
     for (visible, hidden), sign in ((data, -share), (model, share)):
         weight = visible.dtype.type(sign / len(visible))
-        into.weights[...] += (visible.T @ hidden) * weight
+        into.weights[...] += matmul(visible.T, hidden) * weight
         into.visible_bias[...] += visible.sum(axis=0) * weight
         into.hidden_bias[...] += hidden.sum(axis=0) * weight
 

@@ -28,7 +28,7 @@ from bioneuro.topology import Dense, Population, Topology
 from bioneuro.training.batches import Batch
 from energy.contrastive import add_gradient, penalise
 from energy.kernels import rbm as kernels
-from energy.rbm import Affine, Machine, boltzmann_projection, fast, hidden_fields, rowwise, unit_means, visible_fields
+from energy.rbm import Machine, boltzmann_projection, hidden_fields, unit_means, visible_fields
 from energy.sampling import Draws
 
 
@@ -87,9 +87,9 @@ def label_projection(topology: Topology) -> Dense:
     return last
 
 
-def class_scores(machine: Machine, labels: Labels, visible: np.ndarray, affine: Affine = rowwise) -> np.ndarray:
+def class_scores(machine: Machine, labels: Labels, visible: np.ndarray) -> np.ndarray:
     """s_y of each row, (n, n_classes): minus the free energy of (v, y), up to a term that all classes share."""
-    return class_scores_from(machine, labels, hidden_fields(machine, visible, affine))
+    return class_scores_from(machine, labels, hidden_fields(machine, visible))
 
 
 def class_scores_from(machine: Machine, labels: Labels, fields: np.ndarray) -> np.ndarray:
@@ -127,7 +127,7 @@ class HybridGradient:
 
     def __call__(self, params: Parameters, batch: Batch, key: Key, step: int, out: Parameters) -> float:
         joint, into = Joint.of(params), Joint.of(out)
-        fields = hidden_fields(joint.machine, batch.X, fast)
+        fields = hidden_fields(joint.machine, batch.X)
         loss = discriminate(joint, fields, batch, into)
         if self.generative:
             self._generate(joint, fields, batch, key, step, into)
@@ -144,11 +144,11 @@ class HybridGradient:
         means = unit_means(fields, machine.hidden_alive)
         for sweep in range(first, first + self.k):
             _, hidden = draws.sample(fields, machine.hidden_alive, 2 * sweep)
-            back, visible = draws.sample(visible_fields(machine, hidden, fast), machine.visible_alive, 2 * sweep + 1)
+            back, visible = draws.sample(visible_fields(machine, hidden), machine.visible_alive, 2 * sweep + 1)
             classes = _draw_classes(hidden @ labels.weights.T + labels.bias, drawn_classes, sweep)
-            fields = hidden_fields(machine, visible, fast) + classes @ labels.weights
+            fields = hidden_fields(machine, visible) + classes @ labels.weights
         if self.graded:
-            visible, fields = back, hidden_fields(machine, back, fast) + classes @ labels.weights
+            visible, fields = back, hidden_fields(machine, back) + classes @ labels.weights
         dreamt = unit_means(fields, machine.hidden_alive)
         add_gradient(into.machine, (batch.X, means), (visible, dreamt), self.generative)
         weight = fields.dtype.type(self.generative / len(fields))

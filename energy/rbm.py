@@ -12,12 +12,11 @@ training restricted Boltzmann machines (2012).
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
-from bioneuro._jit.gemm import matmul
+from bioneuro._jit.gemm import matmul, matmul_nt
 from bioneuro.errors import UnsupportedTopology
 from bioneuro.initializers import gaussian, output_bias
 from bioneuro.parameters import Parameters
@@ -26,21 +25,6 @@ from energy.kernels import rbm as kernels
 
 VISIBLE_UNITS = ("bernoulli", "linear")  # linear: the inputs of a feedforward network, which only pass values on
 HIDDEN_UNITS = ("bernoulli", "sigmoid", "tanh", "relu", "prelu", "linear")  # what a rate network has there
-
-Affine = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-
-
-def rowwise(x: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """x @ weights + bias, the same bytes however the rows of `x` are split: for inference."""
-    return matmul(x, weights, bias=bias)
-
-
-def fast(x: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
-    """x @ weights + bias by BLAS: for training."""
-    out = x @ weights
-    out += bias
-    return out
-
 
 class Machine(NamedTuple):
     """The numbers of one machine, as views into `Parameters`, and who lives.
@@ -130,14 +114,14 @@ def boltzmann_projection(topology: Topology) -> Projection:
     return projection
 
 
-def hidden_fields(machine: Machine, visible: np.ndarray, affine: Affine = rowwise) -> np.ndarray:
-    """b + v W, (n, n_hidden); dead visible units contribute nothing."""
-    return affine(silence(visible, machine.visible_alive), machine.weights, machine.hidden_bias)
+def hidden_fields(machine: Machine, visible: np.ndarray) -> np.ndarray:
+    """b + v W, (n, n_hidden), each row by itself; dead visible units contribute nothing."""
+    return matmul(silence(visible, machine.visible_alive), machine.weights, bias=machine.hidden_bias)
 
 
-def visible_fields(machine: Machine, hidden: np.ndarray, affine: Affine = rowwise) -> np.ndarray:
-    """a + W h, (n, n_visible); dead hidden units contribute nothing."""
-    return affine(silence(hidden, machine.hidden_alive), machine.weights.T, machine.visible_bias)
+def visible_fields(machine: Machine, hidden: np.ndarray) -> np.ndarray:
+    """a + W h, (n, n_visible), each row by itself; dead hidden units contribute nothing."""
+    return matmul_nt(silence(hidden, machine.hidden_alive), machine.weights, bias=machine.visible_bias)
 
 
 def unit_means(fields: np.ndarray, alive: np.ndarray, temperature: float = 1.0) -> np.ndarray:

@@ -17,7 +17,7 @@ import numpy as np
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, check_number
 from energy.kernels import rbm as kernels
-from energy.rbm import Affine, Machine, hidden_fields, rowwise, silence, visible_fields
+from energy.rbm import Machine, hidden_fields, silence, visible_fields
 
 
 class Chains(NamedTuple):
@@ -65,7 +65,6 @@ def gibbs(
     known: np.ndarray | None = None,
     temperature: float | np.ndarray = 1.0,
     evidence: np.ndarray | None = None,
-    affine: Affine = rowwise,
 ) -> Chains:
     """Run one chain from each row of `visible`.
 
@@ -77,7 +76,6 @@ def gibbs(
     known : (n_visible,) or (n, n_visible) bool, units that are clamped: they keep the value of `visible`.
     temperature : T > 0, one number, or one for each sweep (annealing).
     evidence : (n, n_visible), outside fields that pull visible units up or down, chain by chain.
-    affine : `rowwise`, or `fast` where bytes need not be the same for any split of the rows.
     """
     sweeps = check_number("sweeps", sweeps, low=0, integer=True)
     temperatures = check_temperatures(temperature, sweeps)
@@ -85,8 +83,8 @@ def gibbs(
     clamped = visible = silence(visible, machine.visible_alive)
     means, hidden = visible, np.zeros((len(visible), len(machine.hidden_bias)), visible.dtype)
     for sweep, heat in enumerate(temperatures, first):
-        _, hidden = draws.sample(hidden_fields(machine, visible, affine), machine.hidden_alive, 2 * sweep, heat)
-        fields = visible_fields(machine, hidden, affine)
+        _, hidden = draws.sample(hidden_fields(machine, visible), machine.hidden_alive, 2 * sweep, heat)
+        fields = visible_fields(machine, hidden)
         if evidence is not None:
             fields += evidence
         means, visible = draws.sample(fields, machine.visible_alive, 2 * sweep + 1, heat)

@@ -7,6 +7,12 @@ distributions   single draws inside kernels
 random          arrays of draws, permutations, hashes of rows
 math            exp, log, sigmoid, tanh, softplus
 rows            softmax and log-sum-exp of rows
+simd            blocks of vector code, each beside the loop that it replaces
 gemm            matrix products whose rows do not depend on the batch
-bits            LLVM instructions that Numba lacks
+sparse          products of binary, sparse and -1/+1 rows with a matrix
+team            threads that run one kernel and meet at barriers
+cores           how many of them to use
+emit            the LLVM phrases that vector code is made of, the width of a register
+dispatch        kernels called by address
+bits, processor LLVM instructions that Numba lacks: whole numbers; threads and floating-point modes
 """

@@ -1,18 +1,143 @@
-"""Matrix products whose rows do not depend on each other: any split of a batch gives the same bytes.
+"""Matrix products in place: no packing, any strides, the rows of a result independent of each other.
 
-Each element is ((bias + a_0 b_0) + a_1 b_1) + ..., one term after the other in ascending k, rounded at every step, in
-the type of the arrays. Blocks of rows and columns change only the order in which elements are visited.
+Kernels hand matrices over as `Matrix`, a part of a flat array; `matmul` and `matmul_nt` take NumPy arrays. Every
+element is one chain of products x y + z in ascending k (`multiply`), or one for each lane of a register
+(`multiply_nt`), whatever the number of rows and columns: splitting a batch, or the columns, gives the same bytes.
+
+A product is used up while it is in the cache: `in_blocks` hands every finished block of rows to a function bound into
+it, an epilogue (bias, activation) or a consumer (an optimiser step, so that a gradient never reaches memory).
 """
 
 from __future__ import annotations
 
-import numpy as np
+from functools import cache
 
-from bioneuro._jit.kernel import kernel
+import numba
+import numpy as np
+from numba import carray, types
+from numba.extending import intrinsic
+
+from bioneuro._jit.dispatch import address, call
+from bioneuro._jit.kernel import Slot, kernel, specialise
+from bioneuro._jit.simd import (
+    DOT_COLUMNS,
+    DOT_ROWS,
+    TILE_ROWS,
+    TILE_VECTORS,
+    Matrix,
+    dot_tile,
+    lanes,
+    part,
+    tile,
+)
 from bioneuro.errors import InvalidInput
 
-_WIDTH = 256  # columns of one tile: four rows of partial sums stay in the first-level cache
-_FEW = 4  # below this many rows a transposed copy of the weights costs more than it saves
+_FAR = 1 << 40  # numbers; kernels are told how many there are
+BLOCK_ROWS = 4 * TILE_ROWS  # of a product that is used up in blocks: 512 columns fill an ordinary first-level cache
+HALVES = Slot("the half registers of columns in a panel")
+ROWS = Slot("the rows of a tile")
+
+
+def _panel(a, b, out, rows, inner, more, first, last):
+    """out (+)= a b for HALVES half registers of columns, in tiles of ROWS, 4 and, for what is left, single rows."""
+    i = 0
+    while i + ROWS <= rows and i + ROWS + 2 != rows:  # ROWS + 2 rows are better cut into fours than into a 2
+        tile(ROWS, HALVES, part(a, i, 0), b, part(out, i, 0), inner, more, first, last)
+        i += ROWS
+    while i + 4 <= rows:
+        tile(4, HALVES, part(a, i, 0), b, part(out, i, 0), inner, more, first, last)
+        i += 4
+    while i < rows:
+        tile(1, HALVES, part(a, i, 0), b, part(out, i, 0), inner, more, first, last)
+        i += 1
+
+
+WIDE = 2 * TILE_VECTORS
+_wide = specialise(_panel, HALVES=WIDE, ROWS=TILE_ROWS)
+_double = specialise(_panel, HALVES=4, ROWS=8) if WIDE > 4 else _wide
+_single = specialise(_panel, HALVES=2, ROWS=8)
+_half = specialise(_panel, HALVES=1, ROWS=8)
+
+
+@kernel
+def multiply(a, b, out, rows, columns, inner, more):
+    """out (+)= a b; a: (rows, inner), b: (inner, columns) and out: (rows, columns) with contiguous rows, all `Matrix`.
+
+    Sums start from 0, or, where `more`, from `out`. out must not overlap a or b.
+    """
+    half = lanes(out.values) // 2
+    if columns < half:
+        _half(a, b, out, rows, inner, more, 0, columns)
+        return 0
+    j = 0
+    while j < columns:
+        left = min((columns - j + half - 1) // half, columns // half)
+        halves = WIDE if left >= WIDE else 4 if left >= 4 else 2 if left >= 2 else 1
+        done = max(0, j + halves * half - columns)  # what would reach too far moves back, and keeps off what is done
+        right, target = part(b, 0, j - done), part(out, 0, j - done)
+        if halves == WIDE:
+            _wide(a, right, target, rows, inner, more, done, None)
+        elif halves == 4:
+            _double(a, right, target, rows, inner, more, done, None)
+        elif halves == 2:
+            _single(a, right, target, rows, inner, more, done, None)
+        else:
+            _half(a, right, target, rows, inner, more, done, None)
+        j += halves * half
+    return 0
+
+
+@kernel
+def multiply_nt(a, b, out, rows, columns, inner, more):
+    """out (+)= a b'; a: (rows, inner), b: (columns, inner) and out: (rows, columns) with contiguous rows, all `Matrix`.
+
+    Each lane of a register sums its own terms; then the lanes are added.
+    """
+    for first in range(0, rows, 2 * DOT_ROWS):  # few rows of a at a time: they stay in the first-level cache
+        last = min(first + 2 * DOT_ROWS, rows)
+        j = 0
+        while j + DOT_COLUMNS <= columns:
+            i, right = first, part(b, j, 0)
+            while i + DOT_ROWS <= last and i + DOT_ROWS + 2 != last:
+                dot_tile(DOT_ROWS, DOT_COLUMNS, part(a, i, 0), right, part(out, i, j), inner, more)
+                i += DOT_ROWS
+            while i + 4 <= last:
+                dot_tile(4, DOT_COLUMNS, part(a, i, 0), right, part(out, i, j), inner, more)
+                i += 4
+            while i < last:
+                dot_tile(1, DOT_COLUMNS, part(a, i, 0), right, part(out, i, j), inner, more)
+                i += 1
+            j += DOT_COLUMNS
+        while j < columns:
+            i, right = first, part(b, j, 0)
+            while i + 4 <= last:
+                dot_tile(4, 1, part(a, i, 0), right, part(out, i, j), inner, more)
+                i += 4
+            while i < last:
+                dot_tile(1, 1, part(a, i, 0), right, part(out, i, j), inner, more)
+                i += 1
+            j += 1
+    return 0
+
+
+finished = Slot("finished(block, first, rows, columns, own), what to do with rows `first` and following of a product")
+
+
+def in_blocks(a, b, out, rows, columns, inner, kept, own):
+    """Template of a product that is used while it is in the cache: out = a b, and `finished` for every block of rows.
+
+    Where `kept`, out: (rows, columns) holds the whole product and `finished` is an epilogue (add a bias, apply an
+    activation). Otherwise out: (BLOCK_ROWS, columns) holds one block after the other and `finished` is a consumer: it
+    takes a gradient into an optimiser step before the next block overwrites it.
+
+    `finished(block, first, rows, columns, own)` gets the block as a `Matrix`, the number of its first row, its size,
+    and `own`, whatever the caller passes on. Bind it: `specialise(in_blocks, finished=add_bias)`.
+    """
+    for first in range(0, rows, BLOCK_ROWS):
+        count = min(BLOCK_ROWS, rows - first)
+        block = part(out, first, 0) if kept else out
+        multiply(part(a, first, 0), b, block, count, columns, inner, False)
+        finished(block, first, count, columns, own)
 
 
 def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None, bias: np.ndarray | None = None) -> np.ndarray:
@@ -20,160 +145,95 @@ def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None, bias: np
 
     Parameters
     ----------
-    a : (n, k), float32 or float64
+    a : (n, k), float32 or float64, any strides
     b : (k, m), the type of `a`
-    out : (n, m), C order, the type of `a`, not overlapping the others; allocated if None
+    out : (n, m), the type of `a`, rows contiguous, not overlapping the others; allocated if None
     bias : (m,), the type of `a`; zero if None
 
     Returns `out`. Raises `InvalidInput` when shapes or types do not fit.
     """
-    out, bias = _check(a, b, b.shape[::-1], out, bias)
-    product(np.ascontiguousarray(a), np.ascontiguousarray(b), bias, out)
+    out, more = _check(a, b, b.shape[::-1], out, bias)
+    _run(multiply, a, _with_contiguous_rows(b), out, more)
     return out
 
 
 def matmul_nt(
     a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None, bias: np.ndarray | None = None
 ) -> np.ndarray:
-    """out = a @ b.T + bias with the bits of `matmul(a, b.T)`; a: (n, k), b: (m, k), the rest as in `matmul`."""
-    out, bias = _check(a, b, b.shape, out, bias)
-    product_nt(np.ascontiguousarray(a), np.ascontiguousarray(b), bias, out)
+    """out = a @ b.T + bias, each row by itself; a: (n, k), b: (m, k), the rest as in `matmul`."""
+    out, more = _check(a, b, b.shape, out, bias)
+    _run(multiply_nt, _with_contiguous_rows(a), _with_contiguous_rows(b), out, more)
     return out
 
 
-@kernel
-def product(a, b, bias, out):
-    """out = a @ b + bias; a: (n, k), b: (k, m), bias: (m,), out: (n, m), all of one type and in C order."""
-    sums = np.empty((4, _WIDTH), a.dtype)
-    for first in range(0, b.shape[1], _WIDTH):
-        last = min(first + _WIDTH, b.shape[1])
-        _tile(a, b, first, bias, sums, out, first, last)
-
-
-@kernel
-def product_nt(a, b, bias, out):
-    """out = a @ b.T + bias; a: (n, k), b: (m, k), bias: (m,), out: (n, m), all of one type and in C order."""
-    if a.shape[0] < _FEW:
-        for i in range(a.shape[0]):
-            _row_nt(a[i], b, bias, out[i])
+def _run(product, a: np.ndarray, b: np.ndarray, out: np.ndarray, more: bool) -> None:
+    """Hand arrays to a kernel by their addresses, which is quicker, and the same for arrays that are read-only."""
+    if numba.config.DISABLE_JIT:
+        left, right, result = (Matrix(m.ravel(), 0, m.shape[1], 1) for m in (a, b, out))
+        product(left, right, result, *out.shape, a.shape[1], more)
+        out[...] = result.values.reshape(out.shape)
         return
-    sums, turned = np.empty((4, _WIDTH), a.dtype), np.empty((a.shape[1], _WIDTH), a.dtype)
-    for first in range(0, b.shape[0], _WIDTH):
-        last = min(first + _WIDTH, b.shape[0])
-        _transpose(b[first:last], turned)
-        _tile(a, turned, np.int64(0), bias, sums, out, first, last)
+    size = out.itemsize
+    if any(stride % size for stride in a.strides) or not a.flags.aligned:
+        a = np.array(a, order="C")
+    number = numba.from_dtype(out.dtype)
+    places = (value for m in (a, b, out) for value in (_address_of(m), m.strides[0] // size, m.strides[1] // size))
+    _run_at(_product_address(product, number), *places, *out.shape, a.shape[1], more, out.dtype.type(0))
 
 
 @kernel
-def _tile(a, b, start, bias, sums, out, first, last):
-    """Columns `first` to `last` of the product, from those of `b` that begin at `start`: four rows at a time."""
-    n, width = a.shape[0], last - first
-    for i in range(0, n - 3, 4):
-        for row in range(4):
-            _copy(bias[first:last], sums[row])
-        _four_rows(a[i : i + 4], b, start, start + width, sums)
-        for row in range(4):
-            _copy(sums[row, :width], out[i + row, first:last])
-    for i in range(n - n % 4, n):
-        _copy(bias[first:last], out[i, first:last])
-        _one_row(a[i], b, start, start + width, out[i, first:last])
+def _run_at(  # all numbers, which cost less to pass than arrays do
+    product, a, a_row, a_column, b, b_row, b_column, out, out_row, out_column, rows, columns, inner, more, like
+):
+    left = Matrix(carray(_pointer_at(a, like), (_FAR,)), np.int64(0), a_row, a_column)
+    right = Matrix(carray(_pointer_at(b, like), (_FAR,)), np.int64(0), b_row, b_column)
+    result = Matrix(carray(_pointer_at(out, like), (_FAR,)), np.int64(0), out_row, out_column)
+    call(product, (left, right, result, rows, columns, inner, more))
 
 
-@kernel
-def _four_rows(a, b, first, last, sums):
-    a0, a1, a2, a3 = a[0], a[1], a[2], a[3]
-    s0, s1, s2, s3 = sums[0], sums[1], sums[2], sums[3]
-    even = a.shape[1] - a.shape[1] % 2
-    for k in range(0, even, 2):
-        p0, p1, p2, p3 = a0[k], a1[k], a2[k], a3[k]
-        q0, q1, q2, q3 = a0[k + 1], a1[k + 1], a2[k + 1], a3[k + 1]
-        upper, lower = b[k, first:last], b[k + 1, first:last]
-        for j in range(upper.shape[0]):
-            u, v = upper[j], lower[j]
-            s0[j] = (s0[j] + p0 * u) + q0 * v
-            s1[j] = (s1[j] + p1 * u) + q1 * v
-            s2[j] = (s2[j] + p2 * u) + q2 * v
-            s3[j] = (s3[j] + p3 * u) + q3 * v
-    for k in range(even, a.shape[1]):
-        p0, p1, p2, p3, upper = a0[k], a1[k], a2[k], a3[k], b[k, first:last]
-        for j in range(upper.shape[0]):
-            u = upper[j]
-            s0[j] += p0 * u
-            s1[j] += p1 * u
-            s2[j] += p2 * u
-            s3[j] += p3 * u
+@intrinsic
+def _pointer_at(typing, address, like):
+    def generate(context, builder, signature, given):
+        return builder.inttoptr(given[0], context.get_value_type(signature.return_type))
+
+    return types.CPointer(like)(types.intp, like), generate
 
 
-@kernel
-def _one_row(a, b, first, last, out):
-    whole = a.shape[0] - a.shape[0] % 4
-    for k in range(0, whole, 4):
-        a0, a1, a2, a3 = a[k], a[k + 1], a[k + 2], a[k + 3]
-        b0, b1, b2, b3 = b[k, first:last], b[k + 1, first:last], b[k + 2, first:last], b[k + 3, first:last]
-        for j in range(out.shape[0]):
-            out[j] = (((out[j] + a0 * b0[j]) + a1 * b1[j]) + a2 * b2[j]) + a3 * b3[j]
-    for k in range(whole, a.shape[0]):
-        a0, b0 = a[k], b[k, first:last]
-        for j in range(out.shape[0]):
-            out[j] += a0 * b0[j]
+@cache
+def _product_address(product, number: types.Float) -> int:
+    matrix = types.NamedTuple([types.Array(number, 1, "C"), *[types.int64] * 3], Matrix)
+    return address(product, *[matrix] * 3, *[types.int64] * 3, types.boolean)
 
 
-@kernel
-def _row_nt(a, b, bias, out):
-    """Eight dot products side by side: each is a chain of additions, and the chains overlap."""
-    m = b.shape[0]
-    for j in range(0, m - 7, 8):
-        b0, b1, b2, b3, b4, b5, b6, b7 = b[j], b[j + 1], b[j + 2], b[j + 3], b[j + 4], b[j + 5], b[j + 6], b[j + 7]
-        s0, s1, s2, s3 = bias[j], bias[j + 1], bias[j + 2], bias[j + 3]
-        s4, s5, s6, s7 = bias[j + 4], bias[j + 5], bias[j + 6], bias[j + 7]
-        for k in range(a.shape[0]):
-            value = a[k]
-            s0 += value * b0[k]
-            s1 += value * b1[k]
-            s2 += value * b2[k]
-            s3 += value * b3[k]
-            s4 += value * b4[k]
-            s5 += value * b5[k]
-            s6 += value * b6[k]
-            s7 += value * b7[k]
-        out[j], out[j + 1], out[j + 2], out[j + 3] = s0, s1, s2, s3
-        out[j + 4], out[j + 5], out[j + 6], out[j + 7] = s4, s5, s6, s7
-    for j in range(m - m % 8, m):
-        total, row = bias[j], b[j]
-        for k in range(a.shape[0]):
-            total += a[k] * row[k]
-        out[j] = total
+def _address_of(array: np.ndarray) -> int:
+    return array.__array_interface__["data"][0]
 
 
-@kernel
-def _copy(source, out):
-    """A loop, because `out[:] = source` compiles the formatting of a shape error with it: two seconds."""
-    for j in range(source.shape[0]):
-        out[j] = source[j]
-
-
-@kernel
-def _transpose(b, out):
-    """out = b.T in squares of 16, so that reads and writes both stay in the cache."""
-    for top in range(0, b.shape[0], 16):
-        for left in range(0, b.shape[1], 16):
-            square = b[top : top + 16, left : left + 16]
-            for k in range(square.shape[1]):
-                for j in range(square.shape[0]):
-                    out[left + k, top + j] = square[j, k]
+def _with_contiguous_rows(array: np.ndarray) -> np.ndarray:
+    one_by_one = array.strides[1] == array.itemsize and array.strides[0] % array.itemsize == 0
+    return array if one_by_one and array.flags.aligned else np.array(array, order="C")
 
 
 def _check(a, b, shape, out, bias):
-    """Return `out` and `bias`, allocated if need be; `shape` is (columns, inner size) as `b` gives it."""
+    """Return `out`, allocated if need be and holding the bias, and whether it does; `shape` is b's (columns, inner)."""
     if a.ndim != 2 or b.ndim != 2 or a.shape[1] != shape[1]:
         raise InvalidInput(f"the matrices do not fit: {a.shape} times {b.shape}; inner sizes must agree")
     if a.dtype != b.dtype or a.dtype not in (np.float32, np.float64):
         raise InvalidInput(f"both matrices must be float32 or both float64, got {a.dtype} and {b.dtype}")
     wanted = (a.shape[0], shape[0])
     out = np.empty(wanted, a.dtype) if out is None else out
-    if out.shape != wanted or out.dtype != a.dtype or not out.flags.c_contiguous:
-        raise InvalidInput(f"out must be {wanted}, {a.dtype}, in C order; got {out.shape}, {out.dtype}")
-    bias = np.zeros(shape[0], a.dtype) if bias is None else np.ascontiguousarray(bias)
+    if (
+        out.shape != wanted
+        or out.dtype != a.dtype
+        or (out.shape[1] > 1 and out.size and out.strides[1] != out.itemsize)
+        or not out.flags.behaved
+    ):
+        raise InvalidInput(
+            f"out must be {wanted}, {a.dtype}, writable, with contiguous rows; got {out.shape}, {out.dtype}"
+        )
+    if bias is None:
+        return out, False
     if bias.shape != shape[:1] or bias.dtype != a.dtype:
         raise InvalidInput(f"bias must be {shape[:1]}, {a.dtype}; got {bias.shape}, {bias.dtype}")
-    return out, bias
+    out[...] = bias
+    return out, True

@@ -7,15 +7,17 @@ Source: Salmon et al., Parallel random numbers: as easy as 1, 2, 3, SC 2011.
 from __future__ import annotations
 
 import numpy as np
+from llvmlite import ir
 from numba import types
 
 from bioneuro._jit.bits import multiply_wide
+from bioneuro._jit.emit import INDEX, INT32, REGISTER_BYTES, vector_code
 from bioneuro._jit.kernel import scalar, twin_of
 
 _ROUNDS = 10
 _MULTIPLIER_0, _MULTIPLIER_1 = np.uint64(0xD2E7470EE14C6C93), np.uint64(0xCA5A826395121157)
 _WEYL_0, _WEYL_1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBB67AE8584CAA73B)
-_WORD = 0xFFFFFFFFFFFFFFFF
+_WORD, _HALF = 0xFFFFFFFFFFFFFFFF, 0xFFFFFFFF
 
 _ELEVEN, _TWELVE, _FORTY = np.uint64(11), np.uint64(12), np.uint64(40)
 _TWO_M24, _TWO_M52, _TWO_M53 = np.float32(2**-24), 2.0**-52, 2.0**-53
@@ -46,6 +48,97 @@ def _(c0, c1, c2, c3, k0, k1):
         return c0, c1, c2, c3
 
     return rounds
+
+
+# The vector units and the integer unit multiply at the same time; smaller registers than these gain nothing
+LANES = REGISTER_BYTES // 8
+VECTORS, SINGLES = (2, 4) if LANES == 8 else (0, 2)
+BLOCKS = VECTORS * LANES + SINGLES  # counters of one call of `philox_blocks`
+
+
+def _philox_blocks_loop(c0, c1, c2, c3, k0, k1, words, start):
+    """words[start + 4 i : start + 4 i + 4] = philox(c0 + i, c1, c2, c3, k0, k1) for i below BLOCKS; all uint64."""
+    for i in range(BLOCKS):
+        words[start + 4 * i : start + 4 * i + 4] = philox(int(c0) + i, c1, c2, c3, k0, k1)
+
+
+@vector_code(_philox_blocks_loop)
+def philox_blocks(typing, c0, c1, c2, c3, k0, k1, words, start):
+    def generate(context, builder, signature, arguments):
+        c0, *others, k0, k1, words, start = arguments
+        counters = []
+        for group in range(VECTORS):
+            lanes = ir.Constant(_VECTOR, list(range(group * LANES, (group + 1) * LANES)))
+            first, *same = (_splat(builder, word) for word in (c0, *others))
+            counters.append([builder.add(first, lanes), *same])
+        for i in range(VECTORS * LANES, BLOCKS):
+            counters.append([builder.add(c0, INDEX(i)), *others])
+        for _ in range(_ROUNDS):  # all counters in step, so that the processor finds work for all its units
+            keys = {INDEX: (k0, k1), _VECTOR: (_splat(builder, k0), _splat(builder, k1))}
+            counters = [_round(builder, counter, keys[counter[0].type]) for counter in counters]
+            k0, k1 = builder.add(k0, INDEX(int(_WEYL_0))), builder.add(k1, INDEX(int(_WEYL_1)))
+        data = context.make_array(signature.args[6])(context, builder, words).data
+        for counter in counters:
+            for value in _in_order(builder, counter):
+                target = builder.bitcast(builder.gep(data, [start]), value.type.as_pointer())
+                builder.store(value, target).align = 8
+                start = builder.add(start, INDEX(getattr(value.type, "count", 1)))
+        return context.get_dummy_value()
+
+    word = types.uint64
+    return types.void(word, word, word, word, word, word, words, types.intp), generate
+
+
+_VECTOR = ir.VectorType(INDEX, LANES)
+
+
+def _round(builder, counter, keys):
+    """One round of one counter, or of a vector of counters."""
+    c0, c1, c2, c3 = counter
+    high_0, low_0 = _product(builder, c0, int(_MULTIPLIER_0))
+    high_1, low_1 = _product(builder, c2, int(_MULTIPLIER_1))
+    return [
+        builder.xor(builder.xor(high_1, c1), keys[0]),
+        low_1,
+        builder.xor(builder.xor(high_0, c3), keys[1]),
+        low_0,
+    ]
+
+
+def _product(builder, x, factor: int):
+    """High and low 64 bits of x times a constant; vectors multiply by halves of 32 bits."""
+    if x.type == INDEX:
+        double = ir.IntType(128)
+        product = builder.mul(builder.zext(x, double), double(factor))
+        return builder.trunc(builder.lshr(product, double(64)), INDEX), builder.trunc(product, INDEX)
+    half, low_half, factor_low, factor_high, whole = (
+        ir.Constant(x.type, [value] * LANES) for value in (32, _HALF, factor & _HALF, factor >> 32, factor)
+    )
+    low, high = builder.and_(x, low_half), builder.lshr(x, half)
+    middle = builder.add(builder.mul(high, factor_low), builder.lshr(builder.mul(low, factor_low), half))
+    cross = builder.add(builder.mul(low, factor_high), builder.and_(middle, low_half))
+    carried = builder.add(builder.lshr(middle, half), builder.lshr(cross, half))
+    return builder.add(builder.mul(high, factor_high), carried), builder.mul(x, whole)
+
+
+def _in_order(builder, counter):
+    """The words of a counter, or vectors that hold the words of one counter after the other."""
+    if counter[0].type == INDEX:
+        return counter
+    by_turns = _shuffle([lane + LANES * word for lane in range(LANES) for word in (0, 1)])
+    pairs = [builder.shuffle_vector(*counter[word : word + 2], by_turns) for word in (0, 2)]
+    order = [2 * LANES * pair + 2 * block + word for block in range(LANES) for pair in (0, 1) for word in (0, 1)]
+    return [builder.shuffle_vector(*pairs, _shuffle(order[at : at + LANES])) for at in range(0, 4 * LANES, LANES)]
+
+
+def _shuffle(lanes):
+    return ir.Constant(ir.VectorType(INT32, len(lanes)), lanes)
+
+
+def _splat(builder, word):
+    """The vector that holds a word in every lane."""
+    unset = ir.Constant(_VECTOR, ir.Undefined)
+    return builder.shuffle_vector(builder.insert_element(unset, word, INT32(0)), unset, _shuffle([0] * LANES))
 
 
 @scalar

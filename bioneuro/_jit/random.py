@@ -30,13 +30,15 @@ from bioneuro._jit.distributions import (
 )
 from bioneuro._jit.kernel import Slot, kernel, specialise
 from bioneuro._jit.keys import Key, seed_from
-from bioneuro._jit.philox import philox, uniform32, uniform64
+from bioneuro._jit.math import sigmoid
+from bioneuro._jit.philox import BLOCKS, philox, philox_blocks, uniform32, uniform64
 from bioneuro.errors import InvalidInput, check_number
 
 __all__ = [
     "Key",
     "bernoulli",
     "draw_bernoulli",
+    "draw_bernoulli_of_sigmoid",
     "draw_normal",
     "draw_permutation",
     "draw_poisson",
@@ -59,13 +61,14 @@ __all__ = [
 ]
 
 _LARGEST_RATE = 1e15
-_CHUNK = 512  # words drawn before they are converted, in loops that vectorise
+_CHUNK = 640  # words drawn before they are converted, in loops that vectorise
 _HASHED_AT_ONCE = 1 << 17  # numbers converted to float64 at a time
 _MIX_0, _MIX_1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
 _HALF_WORD = np.uint64(32)
 
 convert = Slot("convert(word, like) -> a number of the type of `like`")
 kind = Slot("kind, the last counter word")
+mean = Slot("mean(x) -> the probability of 1")
 
 
 def fill_uniform(key: Key, step: int, out: np.ndarray, rows=0) -> np.ndarray:
@@ -148,42 +151,49 @@ def hash_rows(X: np.ndarray) -> np.ndarray:
 
 
 def _fill(key, rows, step, out):
-    like, words = out.dtype.type(0), np.empty(_CHUNK, np.uint64)
+    like, words = out.dtype.type(0), np.empty(_CHUNK + 4 * BLOCKS, np.uint64)
     for i in range(out.shape[0]):
         for start in range(0, out.shape[1], _CHUNK):
             piece = out[i, start : start + _CHUNK]
-            _fill_words(key, rows[i], step, kind, start, words[: piece.shape[0]])
+            _fill_words(key, rows[i], step, kind, start, piece.shape[0], words)
             for unit in range(piece.shape[0]):
                 piece[unit] = convert(words[unit], like)
 
 
 @kernel
-def _fill_words(key, row, step, kind, start, words):
-    """The random words of the units from `start`, a multiple of 4."""
-    k0, k1, whole = key[0], key[1], words.shape[0] // 4
-    for block in range(whole):
+def _fill_words(key, row, step, kind, start, count, words):
+    """The random words of `count` units from `start`, a multiple of 4; words: (count + 4 BLOCKS) or longer."""
+    k0, k1, block, whole = key[0], key[1], 0, (count + 3) // 4
+    while whole - block > BLOCKS // 2:
+        philox_blocks(np.uint64(start // 4 + block), row, step, kind, k0, k1, words, 4 * block)
+        block += BLOCKS
+    while block < whole:
         four = words[4 * block : 4 * block + 4]
         four[0], four[1], four[2], four[3] = philox(np.uint64(start // 4 + block), row, step, kind, k0, k1)
-    if 4 * whole < words.shape[0]:
-        four = philox(np.uint64(start // 4 + whole), row, step, kind, k0, k1)
-        for unit in range(4 * whole, words.shape[0]):
-            words[unit] = four[unit - 4 * whole]
+        block += 1
 
 
 draw_uniform = specialise(_fill, convert=uniform_from, kind=UNIFORM)
 draw_normal = specialise(_fill, convert=normal_from, kind=NORMAL)
 
 
-@kernel
-def draw_bernoulli(key, rows, step, p, out):
-    """out_ij = 1 if the uniform draw of (row i, unit j) is below p_ij, else 0; p, out: (n, m)."""
-    words = np.empty(_CHUNK, np.uint64)
+def _bernoulli(key, rows, step, x, out):
+    words = np.empty(_CHUNK + 4 * BLOCKS, np.uint64)
     for i in range(out.shape[0]):
         for start in range(0, out.shape[1], _CHUNK):
-            piece, chance = out[i, start : start + _CHUNK], p[i, start : start + _CHUNK]
-            _fill_words(key, rows[i], step, UNIFORM, start, words[: piece.shape[0]])
+            piece, field = out[i, start : start + _CHUNK], x[i, start : start + _CHUNK]
+            _fill_words(key, rows[i], step, UNIFORM, start, piece.shape[0], words)
             for unit in range(piece.shape[0]):
-                piece[unit] = uniform64(words[unit]) < chance[unit]
+                piece[unit] = uniform64(words[unit]) < mean(field[unit])
+
+
+def _itself(p):
+    return p
+
+
+# out_ij = 1 if the uniform draw of (row i, unit j) is below p_ij, or below sigmoid(x_ij), else 0; p, x, out: (n, m)
+draw_bernoulli = specialise(_bernoulli, mean=_itself)
+draw_bernoulli_of_sigmoid = specialise(_bernoulli, mean=sigmoid)
 
 
 @kernel

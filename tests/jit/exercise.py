@@ -10,8 +10,8 @@ import sys
 
 import numpy as np
 
-from bioneuro._jit import distributions, gemm, math, random, rows
-from bioneuro._jit.kernel import Slot, kernel, kernel_statistics, specialise
+from bioneuro._jit import distributions, gemm, math, random, rows, simd, sparse
+from bioneuro._jit.kernel import Slot, kernel, kernel_statistics, scalar, specialise
 
 function = Slot("function(x)")
 
@@ -19,6 +19,23 @@ function = Slot("function(x)")
 def _apply(x, out):
     for i in range(x.shape[0]):
         out[i] = function(x[i])
+
+
+@scalar
+def _square(block, first, rows, columns, power):
+    for i in range(rows):
+        for j in range(columns):
+            block.values[simd.at(block, i, j)] **= power
+
+
+@kernel
+def _overlap(words):
+    return simd.count_differences(words, 0, words, 1, 1)
+
+
+@kernel
+def _transposed_product(a, b, out):
+    gemm.multiply(simd.turned(a), b, out, 9, 40, 9, False)
 
 
 @kernel
@@ -47,13 +64,35 @@ def results(dtype):
     yield "softmax", out
     yield "log_sum_exp", np.append(sums, dtype(rows.log_sum_exp(z[0])))
 
-    for n in (1, 6):
-        a, b = np.resize(z, (n, 9)), np.resize(z[::-1], (9, 11))
-        yield f"exact product {n}", gemm.matmul(a, b)
-        yield f"exact product_nt {n}", gemm.matmul_nt(a, b.T)
+    whole = np.arange(9 * 40, dtype=dtype).reshape(9, 40) % 7 - 3  # products of whole numbers have no rounding
+    for n, m in ((1, 3), (6, 40)):
+        a, b = np.resize(whole, (n, 9)), np.resize(whole[::-1], (9, m))
+        yield f"exact product {n} x {m}", gemm.matmul(a, b)
+        yield f"exact product_nt {n} x {m}", gemm.matmul_nt(a, b.T)
+    yield "product", gemm.matmul(z, np.ascontiguousarray(z.T))
+    squares = np.empty((9, 40), dtype)
+    matrices = tuple(
+        simd.Matrix(x.reshape(-1), 0, width, 1) for x, width in ((whole[:, :9].copy(), 9), (whole, 40), (squares, 40))
+    )
+    specialise(gemm.in_blocks, finished=_square)(*matrices, 9, 40, 9, True, 2)
+    yield "exact product with an epilogue", squares.copy()
+    _transposed_product(*matrices)
+    yield "exact product of a transpose", squares
+
+    lists, factors, words = np.array([3, 0, 8], np.int32), whole[0, :3].copy(), np.array([2**63 + 5, 6], np.uint64)
+    sums, matrix = np.zeros((3, 77), dtype), simd.Matrix(whole.reshape(-1), 0, 40, 1)
+    sparse.multiply_binary(lists, 0, 3, matrix, 37, sums[0], 0, False)
+    sparse.multiply_sparse(lists, factors, 0, 3, matrix, 37, sums[1], 0, True)
+    sparse.add_pattern(words, 0, matrix.values, 0, sums[2], 0, 77)
+    yield "exact sums of rows", sums
+    yield "exact overlap", np.array([_overlap(words)])
 
     yield "exact uniform", random.fill_uniform(key, 1, np.empty((3, 6), dtype))
     yield "exact bernoulli", random.fill_bernoulli(key, 1, dtype(0.3), np.empty((3, 6), dtype))
+    chances = np.linspace(-3, 3, 600, dtype=dtype).reshape(2, 300)
+    drawn = np.empty((2, 300), dtype)
+    random.draw_bernoulli_of_sigmoid(key.words, np.array([3, 4], np.uint64), np.uint64(2), chances, drawn)
+    yield "bernoulli of sigmoid", drawn
     yield "normal", random.fill_normal(key, 1, np.empty((3, 6), dtype))
     yield "exact poisson", random.fill_poisson(key, 1, dtype(2.0), np.empty((3, 6), dtype))
     yield (

@@ -1,24 +1,33 @@
 from __future__ import annotations
 
+import numba
 import numpy as np
 import pytest
 
-from bioneuro._jit.gemm import matmul, matmul_nt
+from bioneuro._jit.gemm import BLOCK_ROWS, in_blocks, matmul, matmul_nt, multiply, multiply_nt
+from bioneuro._jit.kernel import scalar, specialise
+from bioneuro._jit.math import sigmoid
+from bioneuro._jit.simd import Matrix, at, turned
 from bioneuro.errors import InvalidInput
 from tests.naive import jit_gemm
 
 TYPES = [np.float64, np.float32]
-SMALL = pytest.mark.small
+SIZES = (0, 1, 2, 15, 16, 17, 33, 64, 100, 255, 784)
+small = pytest.mark.small
+
+
+def sampled_shapes(sizes, count):
+    """As many of sizes^3 as asked for, every size in every place."""
+    draw = np.random.default_rng(0)
+    rounds = -(-count // len(sizes))
+    columns = [np.concatenate([draw.permutation(sizes) for _ in range(rounds)]) for _ in range(3)]
+    return [tuple(map(int, shape)) for shape in zip(*columns, strict=True)][:count]
+
+
 SHAPES = [
-    pytest.param(1, 1, 1, marks=SMALL),
-    pytest.param(3, 5, 9, marks=SMALL),
-    pytest.param(6, 7, 17, marks=SMALL),
-    (5, 33, 300),
-    (41, 16, 257),
-    (2, 0, 3),
-    (0, 4, 3),
-    (4, 3, 0),
+    pytest.param(*shape, marks=small) for shape in [(1, 1, 1), (3, 5, 9), (7, 6, 20), (0, 2, 3), (2, 0, 3), (3, 2, 0)]
 ]
+SHAPES += sampled_shapes(SIZES, 55)
 
 
 def matrices(n, k, m, dtype):
@@ -26,50 +35,168 @@ def matrices(n, k, m, dtype):
     return draw((n, k)).astype(dtype), draw((k, m)).astype(dtype), draw(m).astype(dtype)
 
 
+def whole_numbers(n, k, m, dtype=np.float32):
+    """Matrices whose product has no rounding in any order."""
+    draw = np.random.default_rng(n + k + m)
+    return (draw.integers(-9, 10, shape).astype(dtype) for shape in ((n, k), (k, m), (m,)))
+
+
 @pytest.mark.parametrize("dtype", TYPES)
 @pytest.mark.parametrize(("n", "k", "m"), SHAPES)
-def test_products_add_one_term_after_the_other_to_the_last_bit(n, k, m, dtype):
+def test_all_three_products_agree_with_exact_arithmetic(n, k, m, dtype):
     a, b, bias = matrices(n, k, m, dtype)
+    exact = a.astype(np.float64) @ b.astype(np.float64) + bias
+    # Higham: as many roundings as terms, here and, in float64, there
+    bound = (k + 2) * (np.finfo(dtype).eps + np.finfo(np.float64).eps) * (np.abs(a) @ np.abs(b) + np.abs(bias))
+    for product in (
+        matmul(a, b, bias=bias),
+        matmul(np.ascontiguousarray(a.T).T, b, bias=bias),
+        matmul_nt(a, np.ascontiguousarray(b.T), bias=bias),
+    ):
+        assert product.shape == (n, m)
+        assert product.dtype == dtype
+        assert (np.abs(product - exact) <= bound).all()
+
+
+@small
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize(("n", "k", "m"), [(1, 3, 1), (5, 4, 7), (7, 5, 30), (13, 20, 100)])
+def test_products_without_rounding_are_those_of_the_loop_to_the_last_bit(n, k, m, dtype):
+    a, b, bias = whole_numbers(n, k, m, dtype)
     expected = jit_gemm.matmul(a, b, bias)
     assert matmul(a, b, bias=bias).tobytes() == expected.tobytes()
     assert matmul_nt(a, b.T, bias=bias).tobytes() == expected.tobytes()
 
 
-@pytest.mark.parametrize("dtype", TYPES)
-@pytest.mark.parametrize(("n", "k", "m"), SHAPES)
-def test_products_agree_with_exact_arithmetic(n, k, m, dtype):
-    a, b, _ = matrices(n, k, m, dtype)
-    exact = a.astype(np.longdouble) @ b.astype(np.longdouble)
-    bound = (k + 1) * np.finfo(dtype).eps * (np.abs(a) @ np.abs(b))  # Higham: k roundings of partial sums
-    assert (np.abs(matmul(a, b) - exact) <= bound).all()
+@small
+def test_sums_ascend():
+    a, b = np.ones((2, 4), np.float32), np.tile(np.array([[1], [2**25], [1], [-(2**25)]], np.float32), 40)
+    assert not matmul(a, b).any(), "(1 + 2^25) + 1 - 2^25 is 0 where the additions are rounded in this order"
+    assert (matmul(a, b[[1, 3, 0, 2]]) == 2).all()
 
 
-@pytest.mark.small
+@small
 @pytest.mark.parametrize("product", [matmul, lambda a, b, **options: matmul_nt(a, b.T, **options)], ids=["n", "nt"])
-@pytest.mark.parametrize("split", [1, 2, 3, 4, 5, 7])
+@pytest.mark.parametrize("split", [1, 2, 3, 4, 5, 6, 7, 8])
 def test_any_split_of_the_batch_gives_the_same_bytes(product, split):
-    a, b, bias = matrices(13, 11, 19, np.float32)
+    a, b, bias = matrices(13, 19, 37, np.float32)
     parts = [product(a[i : i + split], b, bias=bias) for i in range(0, len(a), split)]
     assert np.concatenate(parts).tobytes() == product(a, b, bias=bias).tobytes()
 
 
-@pytest.mark.small
+@small
+@pytest.mark.parametrize("product", [matmul, lambda a, b, out: matmul_nt(a, b.T, out)], ids=["n", "nt"])
+@pytest.mark.parametrize("split", [1, 3, 7, 8, 16, 23, 64])
+def test_any_split_of_the_columns_gives_the_same_bytes_and_touches_no_others(product, split):
+    a, b, _ = matrices(9, 19, 100, np.float32)
+    out = np.full((9, 100), 7, np.float32)
+    for j in range(0, 100, split):
+        product(a, b[:, j : j + split], out[:, j : j + split])
+        assert (out[:, j + split :] == 7).all()
+    assert out.tobytes() == product(a, b, np.empty_like(out)).tobytes()
+
+
+@small
 def test_a_zero_times_infinity_is_not_skipped():
     with np.errstate(invalid="ignore"):
         assert np.isnan(matmul(np.zeros((1, 2)), np.full((2, 1), np.inf))).all()
 
 
-@pytest.mark.small
-def test_the_result_goes_into_out_and_inputs_may_be_read_only_or_strided():
-    a, b, _ = matrices(8, 6, 5, np.float64)
-    out = np.empty((8, 5))
-    strided = np.repeat(b, 2, axis=1)[:, ::2]
-    b.setflags(write=False)
-    assert matmul(a, b, out) is out
-    assert matmul(a, strided).tobytes() == out.tobytes()
+def views(values):
+    """The same numbers with other strides."""
+    n, m = values.shape
+    yield np.asfortranarray(values)
+    yield np.repeat(values, 2, axis=1)[:, ::2]
+    yield np.pad(values, 3)[3 : 3 + n, 3 : 3 + m]
+    yield values[::-1, ::-1].copy()[::-1, ::-1]
+    yield values[::-1].copy()[::-1]
+    yield np.frombuffer(b"." + values.tobytes(), values.dtype, offset=1).reshape(values.shape)  # unaligned
+    yield np.broadcast_to(values, (2, *values.shape))[1]
 
 
-@pytest.mark.small
+@small
+def test_strides_of_any_kind_and_read_only_arrays_are_taken_as_they_are():
+    a, b, _ = whole_numbers(8, 6, 20)
+    expected = a @ b
+    for left in views(a):
+        np.testing.assert_array_equal(matmul(left, b), expected)
+        np.testing.assert_array_equal(matmul_nt(left, b.T.copy()), expected)
+    for right in views(b):
+        np.testing.assert_array_equal(matmul(a, right), expected)
+        np.testing.assert_array_equal(matmul_nt(a, right.T), expected)
+    assert not list(views(a))[-1].flags.writeable
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
+def test_read_only_arrays_share_the_code_of_others():
+    a, b, _ = whole_numbers(8, 6, 20)
+    matmul(a, b)
+    compiled = len(multiply.signatures)
+    matmul(list(views(a))[-1], list(views(b))[-1])
+    assert len(multiply.signatures) == compiled
+
+
+@small
+@pytest.mark.parametrize("product", [matmul, lambda a, b, out: matmul_nt(a, b.T, out)], ids=["n", "nt"])
+def test_the_result_goes_into_a_window_and_nowhere_else(product):
+    a, b, _ = whole_numbers(8, 6, 20)
+    around = np.full((12, 29), 7, np.float32)
+    window = around[2:10, 5:25]
+    assert product(a, b, window) is window
+    np.testing.assert_array_equal(window, a @ b)
+    around[2:10, 5:25] = 7
+    assert (around == 7).all()
+
+
+@small
+def test_sums_are_added_to_what_is_there():
+    a, b, bias = whole_numbers(5, 19, 23)
+    out, right = np.repeat(bias[None], 5, axis=0), np.ascontiguousarray(b.T)
+    for product, matrix, row in ((multiply, b, 23), (multiply_nt, right, 19)):
+        result = out.copy()
+        views = (Matrix(x.reshape(-1), 0, width, 1) for x, width in ((a, 19), (matrix, row), (result, 23)))
+        product(*views, 5, 23, 19, True)
+        np.testing.assert_array_equal(result, a @ b + bias)
+
+
+@scalar
+def add_bias_and_squash(block, first, rows, columns, bias):
+    for i in range(rows):
+        for j in range(columns):
+            block.values[at(block, i, j)] = sigmoid(block.values[at(block, i, j)] + bias[j])
+
+
+@scalar
+def descend(block, first, rows, columns, weights):
+    for i in range(rows):
+        for j in range(columns):
+            weights[first + i, j] -= block.values[at(block, i, j)]
+
+
+@small
+@pytest.mark.parametrize("rows", [0, 1, BLOCK_ROWS, BLOCK_ROWS + 3])
+def test_an_epilogue_finishes_each_block_of_a_product(rows):
+    a, b, bias = matrices(rows, 6, 20, np.float32)
+    layer = specialise(in_blocks, finished=add_bias_and_squash)
+    out = np.full((rows + 1, 20), 7, np.float32)
+    layer(*(Matrix(x.reshape(-1), 0, x.shape[1], 1) for x in (a, b, out)), rows, 20, 6, True, bias)
+    expected = 1 / (1 + np.exp(-(a.astype(float) @ b + bias)))
+    np.testing.assert_allclose(out[:rows], expected, rtol=1e-5)  # 6 terms of size 1, slope below 1
+    assert (out[rows:] == 7).all()
+
+
+@small
+@pytest.mark.parametrize("inputs", [1, BLOCK_ROWS, 2 * BLOCK_ROWS + 5])
+def test_a_consumer_takes_a_gradient_of_which_one_block_exists_at_a_time(inputs):
+    x, d, _ = whole_numbers(inputs, 10, 20)
+    weights, scratch = np.ones((inputs, 20), np.float32), np.empty(BLOCK_ROWS * 20, np.float32)
+    step = specialise(in_blocks, finished=descend)
+    gradient_of = turned(Matrix(np.ascontiguousarray(x.T).reshape(-1), 0, inputs, 1))  # X' D, X: (10, inputs)
+    step(gradient_of, Matrix(d.reshape(-1), 0, 20, 1), Matrix(scratch, 0, 20, 1), inputs, 20, 10, False, weights)
+    np.testing.assert_array_equal(weights, 1 - x @ d)
+
+
+@small
 @pytest.mark.parametrize(
     ("a", "b", "options", "message"),
     [
@@ -77,7 +204,8 @@ def test_the_result_goes_into_out_and_inputs_may_be_read_only_or_strided():
         (np.ones((2, 3)), np.ones((3, 2), np.float32), {}, "got float64 and float32"),
         (np.ones((2, 3), int), np.ones((3, 2), int), {}, "got int64 and int64"),
         (np.ones((2, 3)), np.ones((3, 2)), {"out": np.ones((2, 3))}, r"out must be \(2, 2\)"),
-        (np.ones((2, 3)), np.ones((3, 2)), {"out": np.ones((2, 2), order="F")}, "in C order"),
+        (np.ones((2, 3)), np.ones((3, 2)), {"out": np.ones((2, 2), order="F")}, "with contiguous rows"),
+        (np.ones((2, 3)), np.ones((3, 2)), {"out": np.broadcast_to(1.0, (2, 2))}, "writable"),
         (np.ones((2, 3)), np.ones((3, 2)), {"bias": np.ones(3)}, r"bias must be \(2,\)"),
     ],
 )

@@ -1,0 +1,337 @@
+"""Vector building blocks: small pieces of LLVM code that kernels call, each beside the loop that it replaces.
+
+Numba's loops keep one partial result in a register, or many in memory; these blocks keep a whole tile of them in
+registers while they run down the inner axis. `lanes(dtype)` numbers fill one register of the processor that compiles,
+and LLVM splits what the processor lacks.
+
+A matrix is handed over as a `Matrix`, a flat array with the position of the first element and the distance to the next
+row and column, which covers parts, transposes and padded rows without copies. **Nothing is checked here**: callers hold
+the bounds. The products in x y + z are fused, with one rounding, where the processor can fuse them, and rounded twice
+where it cannot. Sums run in the order that each loop shows, so that a result depends on the processor only through this
+and, in `dot_tile` and `dot`, through the number of lanes: rounding errors, no more.
+
+Each decorated function below is its loop: the JIT compiles the vector code registered with it; with the JIT off the
+loop itself runs, and `block.loop` is the loop in any case.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+
+from bioneuro._jit.emit import INDEX, INT32, REGISTER_BYTES, REGISTERS, Emitter, vector_code
+from bioneuro._jit.kernel import scalar
+
+TILE_ROWS = 6  # rows of a tile of products; with TILE_VECTORS registers a row it fills three quarters of the registers
+TILE_VECTORS = 4 if REGISTERS == 32 else 2
+DOT_ROWS = 6  # rows of a tile of scalar products
+DOT_COLUMNS = REGISTERS // 8
+STRIP_VECTORS = REGISTERS // 2  # registers of a strip, the tile of one row
+
+
+class Matrix(NamedTuple):
+    """A matrix within a flat array: element (i, j) is values[start + i row + j column]."""
+
+    values: np.ndarray
+    start: int
+    row: int
+    column: int
+
+
+@scalar
+def part(m, i, j):
+    """The matrix that begins at element (i, j) of `m`."""
+    return Matrix(m.values, m.start + i * m.row + j * m.column, m.row, m.column)
+
+
+@scalar
+def turned(m):
+    """The transpose of `m`: the same numbers, read the other way."""
+    return Matrix(m.values, m.start, m.column, m.row)
+
+
+@scalar
+def at(m, i, j):
+    """Where element (i, j) of `m` lies in `m.values`."""
+    return m.start + i * m.row + j * m.column
+
+
+def _lanes_loop(array):
+    """Return how many numbers of the array's type fill one register."""
+    return REGISTER_BYTES // array.dtype.itemsize
+
+
+@vector_code(_lanes_loop)
+def lanes(typing, array):
+    def generate(context, builder, signature, arguments):
+        return INDEX(REGISTER_BYTES * 8 // array.dtype.bitwidth)
+
+    return types.intp(array), generate
+
+
+def _tile_loop(rows, halves, a, b, out, inner, more, first, last):
+    """out[i, j] (+)= sum over k of a[i, k] b[k, j], for `rows` rows and the columns in [first, last).
+
+    `last` is None where all of the tile is there, `halves` half registers of columns; else nothing behind it is
+    touched. Columns before `first` keep their values, but nobody else may write them now. Sums start from 0, or, where
+    `more`, from `out`, and ascend in k. The rows of b and out are contiguous. `rows` and `halves` are literal numbers.
+    """
+    for i in range(rows):
+        for j in range(first, halves * _lanes_loop(out.values) // 2 if last is None else last):
+            total = out.values[at(out, i, j)] if more else out.values.dtype.type(0)
+            for k in range(inner):
+                total += a.values[at(a, i, k)] * b.values[at(b, k, j)]
+            out.values[at(out, i, j)] = total
+
+
+@vector_code(_tile_loop)
+def tile(typing, rows, halves, a, b, out, inner, more, first, last):
+    n_rows, n_halves = rows.literal_value, halves.literal_value
+    all_there = last == types.none
+
+    def generate(context, builder, signature, arguments):
+        e = Emitter(context, builder, signature)
+        a, b, out = (e.matrix(position, arguments[position]) for position in (2, 3, 4))
+        inner, more, first, last = arguments[5:]
+        parts = e.parts(n_halves * e.lanes // 2, None if all_there else last)
+        targets = [(out.along(e.index(i), part.column), *part) for i in range(n_rows) for part in parts]
+
+        def add_products(k, sums):
+            right = [e.load(b.along(k, part.column), part.vector, part.mask) for part in parts]
+            following = []
+            for i in range(n_rows):
+                x = builder.load(a.at(e.index(i), k))
+                following += [e.fused(e.splat(x, y.type), y, sums[len(following) + n]) for n, y in enumerate(right)]
+            return following
+
+        known = [(target, vector, mask) for target, _, vector, mask in targets]
+        sums = e.loop(inner, e.first_sums(known, more), add_products)
+        with builder.if_else(builder.icmp_signed(">", first, e.index(0))) as (some, whole):
+            with some:
+                for total, (target, column, vector, mask) in zip(sums, targets, strict=True):
+                    kept = e.before(builder.sub(first, column), vector)
+                    e.store(builder.select(kept, e.load(target, vector, mask), total), target, mask)
+            with whole:
+                for total, (target, _, _, mask) in zip(sums, targets, strict=True):
+                    e.store(total, target, mask)
+        return context.get_dummy_value()
+
+    last = types.none if all_there else types.intp
+    return types.void(rows, halves, a, b, out, types.intp, types.boolean, types.intp, last), generate
+
+
+def _dot_tile_loop(rows, columns, a, b, out, inner, more):
+    """out[i, j] (+)= sum over k of a[i, k] b[j, k], for `rows` rows and `columns` columns.
+
+    Lane l sums the terms k = l, l + lanes, l + 2 lanes, ..., ascending; neighbouring lanes are then added, and so on.
+    The rows of a, b and out are contiguous. `rows` and `columns` must be literal numbers.
+    """
+    for i in range(rows):
+        for j in range(columns):
+            total = _dot_loop(a.values, a.start + i * a.row, b.values, b.start + j * b.row, inner)
+            out.values[at(out, i, j)] = total + out.values[at(out, i, j)] if more else total
+
+
+@vector_code(_dot_tile_loop)
+def dot_tile(typing, rows, columns, a, b, out, inner, more):
+    n_rows, n_columns = rows.literal_value, columns.literal_value
+
+    def generate(context, builder, signature, arguments):
+        e = Emitter(context, builder, signature)
+        a, b, out = (e.matrix(position, arguments[position]) for position in (2, 3, 4))
+        inner, more = arguments[5:]
+
+        def add_products(k, sums, mask):
+            right = [e.load(b.along(e.index(j), k), mask=mask) for j in range(n_columns)]
+            following = []
+            for i in range(n_rows):
+                x = e.load(a.along(e.index(i), k), mask=mask)
+                following += [e.fused(x, y, sums[len(following) + n]) for n, y in enumerate(right)]
+            return following
+
+        sums = e.run_along(inner, [e.zeros] * (n_rows * n_columns), add_products)
+        together = min(n_columns, e.lanes)  # sums that one store writes
+        vector = ir.VectorType(e.number, together)
+        for place, totals in enumerate(e.sum_lanes(sums, together)):
+            i, j = divmod(place * together, n_columns)
+            target = out.along(e.index(i), e.index(j))
+            known = builder.select(more, e.load(target, vector), ir.Constant(vector, [0.0] * together))
+            e.store(builder.fadd(totals, known), target)
+        return context.get_dummy_value()
+
+    return types.void(rows, columns, a, b, out, types.intp, types.boolean), generate
+
+
+def _dot_loop(a, a0, b, b0, inner):
+    """Return the sum over k of a[a0 + k] b[b0 + k], summed as in `dot_tile`."""
+    width = _lanes_loop(a)
+    sums = [a.dtype.type(0)] * width
+    for k in range(inner):
+        sums[k % width] += a[a0 + k] * b[b0 + k]
+    while len(sums) > 1:
+        sums = [sums[i] + sums[i + 1] for i in range(0, len(sums), 2)]
+    return sums[0]
+
+
+@vector_code(_dot_loop)
+def dot(typing, a, a0, b, b0, inner):
+    def generate(context, builder, signature, arguments):
+        e = Emitter(context, builder, signature)
+        a, a0, b, b0, inner = arguments
+        a, b = e.address(0, a, a0), e.address(2, b, b0)
+
+        def add_product(k, sums, mask):
+            return [e.fused(e.load(builder.gep(a, [k]), mask=mask), e.load(builder.gep(b, [k]), mask=mask), sums[0])]
+
+        totals = e.sum_lanes(e.run_along(inner, [e.zeros], add_product), 1)[0]
+        return builder.extract_element(totals, INT32(0))
+
+    return a.dtype(a, types.intp, b, types.intp, types.intp), generate
+
+
+def _sum_rows_loop(vectors, rows, first, last, m, out, out0, columns, more):
+    """out[out0 + j] (+)= sum over n in [first, last) of m[rows[n], j], for `columns` columns; None: all the registers.
+
+    The product of a binary row, given as the list of its ones, with a matrix. `vectors`, how many registers there are,
+    must be a literal number.
+    """
+    for j in range(vectors * _lanes_loop(out) if columns is None else columns):
+        total = out[out0 + j] if more else out.dtype.type(0)
+        for n in range(first, last):
+            total += m.values[at(m, rows[n], j)]
+        out[out0 + j] = total
+
+
+@vector_code(_sum_rows_loop)
+def sum_rows(typing, vectors, rows, first, last, m, out, out0, columns, more):
+    n_vectors, all_there = vectors.literal_value, columns == types.none
+
+    def generate(context, builder, signature, arguments):
+        e = Emitter(context, builder, signature)
+        _, rows, first, last, m, out, out0, columns, more = arguments
+        rows, m, out = e.address(1, rows, first), e.matrix(4, m), e.address(5, out, out0)
+        parts = e.parts(n_vectors * e.lanes, None if all_there else columns)
+
+        def add_row(n, sums):
+            row = e.position(1, rows, n)
+            values = [e.load(m.along(row, part.column), part.vector, part.mask) for part in parts]
+            return [builder.fadd(total, value) for total, value in zip(sums, values, strict=True)]
+
+        e.sum_into(out, parts, more, builder.sub(last, first), add_row)
+        return context.get_dummy_value()
+
+    limit = types.none if all_there else types.intp
+    return types.void(vectors, rows, types.intp, types.intp, m, out, types.intp, limit, types.boolean), generate
+
+
+def _sum_scaled_rows_loop(vectors, rows, factors, first, last, m, out, out0, columns, more):
+    """out[out0 + j] (+)= sum over n in [first, last) of factors[n] m[rows[n], j]; the rest as in `sum_rows`.
+
+    The product of a sparse row with a matrix.
+    """
+    for j in range(vectors * _lanes_loop(out) if columns is None else columns):
+        total = out[out0 + j] if more else out.dtype.type(0)
+        for n in range(first, last):
+            total += factors[n] * m.values[at(m, rows[n], j)]
+        out[out0 + j] = total
+
+
+@vector_code(_sum_scaled_rows_loop)
+def sum_scaled_rows(typing, vectors, rows, factors, first, last, m, out, out0, columns, more):
+    n_vectors, all_there = vectors.literal_value, columns == types.none
+
+    def generate(context, builder, signature, arguments):
+        e = Emitter(context, builder, signature)
+        _, rows, factors, first, last, m, out, out0, columns, more = arguments
+        rows, factors = e.address(1, rows, first), e.address(2, factors, first)
+        m, out = e.matrix(5, m), e.address(6, out, out0)
+        parts = e.parts(n_vectors * e.lanes, None if all_there else columns)
+
+        def add_row(n, sums):
+            row, factor = e.position(1, rows, n), e.splat(builder.load(builder.gep(factors, [n])))
+            values = [e.load(m.along(row, part.column), part.vector, part.mask) for part in parts]
+            return [e.fused(factor, value, total) for total, value in zip(sums, values, strict=True)]
+
+        e.sum_into(out, parts, more, builder.sub(last, first), add_row)
+        return context.get_dummy_value()
+
+    limit = types.none if all_there else types.intp
+    whole = (types.intp, types.intp, m, out, types.intp, limit, types.boolean)
+    return types.void(vectors, rows, factors, *whole), generate
+
+
+def _add_signed_loop(bits, m, m0, out, out0):
+    """out[j] += m[j] where bit j of the word `bits` is 1, -m[j] where it is 0; 64 numbers.
+
+    What a pattern of -1/+1, one bit a unit, adds to 64 fields.
+    """
+    for j in range(64):
+        value = m[m0 + j]
+        out[out0 + j] += value if (int(bits) >> j) & 1 else -value
+
+
+@vector_code(_add_signed_loop)
+def add_signed(typing, bits, m, m0, out, out0):
+    def generate(context, builder, signature, arguments):
+        e = Emitter(context, builder, signature)
+        bits, m, m0, out, out0 = arguments
+        m, out = e.address(1, m, m0), e.address(3, out, out0)
+        for part in range(64 // e.lanes):
+            at = [e.index(part * e.lanes)]
+            chunk = builder.trunc(builder.lshr(bits, e.index(part * e.lanes)), ir.IntType(e.lanes))
+            ones = builder.bitcast(chunk, ir.VectorType(ir.IntType(1), e.lanes))
+            value, target = e.load(builder.gep(m, at)), builder.gep(out, at)
+            known = e.load(target)
+            e.store(builder.select(ones, builder.fadd(known, value), builder.fsub(known, value)), target)
+        return context.get_dummy_value()
+
+    return types.void(types.uint64, m, types.intp, out, types.intp), generate
+
+
+def _count_differences_loop(a, a0, b, b0, words):
+    """Return how many bits differ between a[a0 : a0 + words] and b[b0 : b0 + words], both uint64.
+
+    The overlap of two packed patterns of -1/+1 is n - 2 differences.
+    """
+    return np.int64(sum(int(a[a0 + w] ^ b[b0 + w]).bit_count() for w in range(words)))
+
+
+@vector_code(_count_differences_loop)
+def count_differences(typing, a, a0, b, b0, words):
+    def generate(context, builder, signature, arguments):
+        e = Emitter(context, builder, signature)
+        a, a0, b, b0, words = arguments
+        a, b = e.address(0, a, a0), e.address(2, b, b0)
+        width, chains = REGISTER_BYTES // 8, 4  # counts of several registers side by side hide the latency of one
+        block = ir.VectorType(INDEX, width)
+        single = builder.module.declare_intrinsic("llvm.ctpop", [INDEX])
+
+        def add_registers(step, sums):
+            first = builder.mul(step, e.index(width * chains))
+            counted = []
+            for chain, total in enumerate(sums):
+                at = [builder.add(first, e.index(chain * width))]
+                left, right = (e.load(builder.gep(array, at), block) for array in (a, b))
+                counted.append(builder.add(total, e.call("llvm.ctpop", builder.xor(left, right))))
+            return counted
+
+        def add_word(step, sums):
+            at = [builder.add(whole, step)]
+            differing = builder.xor(builder.load(builder.gep(a, at)), builder.load(builder.gep(b, at)))
+            return [builder.add(sums[0], builder.call(single, [differing]))]
+
+        zeros = ir.Constant(block, [0] * width)
+        steps = builder.udiv(words, e.index(width * chains))
+        sums = e.loop(steps, [zeros] * chains, add_registers)
+        while len(sums) > 1:
+            sums = [builder.add(*pair) for pair in zip(sums[::2], sums[1::2], strict=True)]
+        whole = builder.mul(steps, e.index(width * chains))
+        total = e.index(0)
+        for lane in range(width):
+            total = builder.add(total, builder.extract_element(sums[0], e.index(lane)))
+        return e.loop(builder.sub(words, whole), [total], add_word)[0]
+
+    return types.int64(a, types.intp, b, types.intp, types.intp), generate
