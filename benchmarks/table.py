@@ -52,7 +52,7 @@ class Row(NamedTuple):
     """One line of a table; its fields are the keys of `--json`, None where one does not apply.
 
     case, metric : what was measured, on what
-    value, unit  : ours (the median of its runs); None where it could not be measured
+    value, unit  : ours, the median of its runs unless `metric` says otherwise; None where it could not be measured
     low, high    : least and greatest run
     peer         : whom it is beside, or the control that learns nothing
     peer_value   : theirs, in the same unit

@@ -28,7 +28,8 @@ class Model:
     classifier : topology -> unfitted classifier with `topology=` set; None where the model does not classify.
     memory : number of visible units -> unfitted estimator with `recall`; None where it does not remember.
     candidates : settings (`set_params`) of the classifier to choose from inside the training data.
-    untrained : topology -> the classifier with its representation left random: the control that learns nothing.
+    untrained : topology -> the classifier with its representation left random: the control that learns nothing; it is
+        given the same candidates.
     cannot : {"classifier" or "memory": why not}.
     control : a row to compare with, not a model.
     """

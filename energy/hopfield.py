@@ -48,7 +48,7 @@ def store(
     ----------
     topology : a Hopfield net of N units, such as `Topology.hopfield(N)`
     patterns : (P, N) of -1 and +1
-    rule : "hebb" or "pseudo-inverse"; see `energy.hopfield_rules`
+    rule : "hebb", "pseudo-inverse" or "dreaming"; see `energy.hopfield_rules`
     thresholds : theta, one number or (N,); stored as bias = -theta
     dtype : float32 or float64
 

@@ -6,8 +6,8 @@ from bioneuro.models import Model
 from bioneuro.topology import Topology
 from energy.estimators import RBM, HopfieldClassifier, HopfieldMemory, RBMClassifier
 
-PROTOTYPES = ({"n_prototypes": 10}, {"n_prototypes": 5}, {"n_prototypes": 20})
-RATES = ({"learning_rate": 0.1}, {"learning_rate": 0.2})
+PROTOTYPES = ({"n_prototypes": 40}, {"n_prototypes": 80})
+PENALTIES = ({"readout_l2": 3e-3}, {"readout_l2": 3e-4})  # many pixels and few rows want the first
 
 
 def rbm_features(topology: Topology) -> RBMClassifier:
@@ -21,8 +21,12 @@ def random_features(topology: Topology) -> RBMClassifier:
 
 
 def rbm_memory(n_units: int) -> RBM:
-    """An RBM with as many epochs as it takes to learn a handful of patterns by heart."""
-    return RBM(100, epochs=1000, batch_size=64)
+    """An RBM with as many epochs as it takes to learn a handful of patterns by heart.
+
+    Small first weights leave no false memories of their own, and ten sweeps a step, rather than one, find those that
+    learning makes: of ten MNIST digits 82 % come back exactly from 20 % flips (47 % with sigma=.05 and k=1).
+    """
+    return RBM(100, epochs=500, batch_size=64, sigma=1e-3, k=10)
 
 
 def hopfield_memory(n_units: int) -> HopfieldMemory:
@@ -39,11 +43,12 @@ RBM_FEATURES = Model(
     "Restricted Boltzmann machine (contrastive divergence) with a softmax readout on its hidden units",
     classifier=rbm_features,
     memory=rbm_memory,
-    candidates=RATES,
+    candidates=PENALTIES,
     untrained=random_features,
 )
 HOPFIELD = Model(
-    "Hopfield network: pixels by the pseudo-inverse rule; as a classifier, prototypes with label units by Hebb's rule",
+    "Hopfield network: as a memory, pixels by the pseudo-inverse rule; as a classifier, several spins a pixel (grey "
+    "levels) and a label unit a class, which hold prototypes of each class by the dreaming rule",
     classifier=hopfield_classifier,
     memory=hopfield_memory,
     candidates=PROTOTYPES,

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from bioneuro.compare.report import Report
 
 RETURNED = ("recalls", "completes")  # rows of the gallery that a memory gave back
+DOTTED = (0, (1, 1.2))
 SIZE = (5.4, 3.7)  # inches; two side by side on a desktop, one below the other on a phone
 
 
@@ -32,12 +35,27 @@ class Look(NamedTuple):
 
 
 class Curves(NamedTuple):
-    """A figure of a quantity against a level: which rows, and what its words are."""
+    """A figure of a quantity against a level: which rows, and what its words are.
+
+    also : {another condition: word}, drawn dotted beside the wanted one, for the models that were measured under it.
+    """
 
     wanted: Mapping[str, str]
     title: str
     x: str
     y: str
+    also: Mapping[str, str] = MappingProxyType({})
+
+    def select(self, rows: Iterable[Row]) -> list[Row]:
+        """The rows to draw; those without a value have nothing to show."""
+        wanted = {field: value for field, value in self.wanted.items() if field != "condition"}
+        found = [row for row in select(rows, **wanted) if not math.isnan(row.value)]
+        return [row for row in found if row.condition in self.conditions]
+
+    @property
+    def conditions(self) -> dict[str, str]:
+        """{condition: word}, the wanted one first."""
+        return {self.wanted["condition"]: "", **self.also}
 
 
 CURVES: dict[str, Curves] = {
@@ -56,8 +74,9 @@ CURVES: dict[str, Curves] = {
     "lesion-units": Curves(
         {"task": "lesion", "condition": "dead units", "metric": "accuracy"},
         "Accuracy when hidden units die",
-        "share of dead hidden units",
+        "share of hidden units lost",
         "accuracy",
+        {"silenced units": "silenced"},
     ),
     "lesion-synapses": Curves(
         {"task": "lesion", "condition": "dead synapses", "metric": "accuracy"},
@@ -68,8 +87,9 @@ CURVES: dict[str, Curves] = {
     "lesion-memory-units": Curves(
         {"task": "lesion", "condition": "dead units", "metric": "overlap"},
         "Recall of ten pictures when units die",
-        "share of dead units",
+        "share of units lost",
         "overlap with the stored picture",
+        {"silenced units": "silenced"},
     ),
     "lesion-memory-synapses": Curves(
         {"task": "lesion", "condition": "dead synapses", "metric": "overlap"},
@@ -99,7 +119,7 @@ def draw_all(report: Report) -> dict[str, Figure]:
     if select(report.rows, task="classify", metric="accuracy"):
         drawn["classify-accuracy"] = _accuracies(report, looks)
     for name, curves in CURVES.items():
-        if rows := [row for row in select(report.rows, **curves.wanted) if row.value == row.value]:  # no NaN
+        if rows := curves.select(report.rows):
             drawn[name] = _curves(rows, curves, looks)
     if pictures := _examples(report):
         drawn["complete-examples"] = _gallery(report, pictures)
@@ -134,14 +154,20 @@ def _new_axes(size=SIZE) -> Axes:
 @styled
 def _curves(rows: list[Row], curves: Curves, looks: Mapping[str, Look]) -> Figure:
     levels = sorted(unique(rows, "level"))
-    runs = {name: _runs(select(rows, model=name), levels) for name in unique(rows, "model")}
+    runs, drawn = {}, {}
+    for name in unique(rows, "model"):
+        for condition, word in curves.conditions.items():
+            if found := select(rows, model=name, condition=condition):
+                label = f"{name}, {word}" if word else name
+                runs[label] = _runs(found, levels)
+                drawn[label] = looks[name]._asdict() | ({"linestyle": DOTTED} if word else {})
     ax = bands(
         runs,
         levels,
         title=curves.title,
         xlabel=curves.x,
         ylabel=curves.y,
-        looks={name: looks[name]._asdict() for name in runs},
+        looks=drawn,
         ax=_new_axes(),
     )
     ax.set_ylim(top=1.02)

@@ -23,6 +23,7 @@ COLUMNS = (
     _percent("noise", "flip", 0.2, "accuracy", "20 % of pixels flipped"),
     _percent("noise", "gaussian", 0.3, "accuracy", "noise of 0.3"),
     _percent("lesion", "dead units", 0.5, "accuracy", "half the units dead"),
+    _percent("lesion", "silenced units", 0.5, "accuracy", "half the units silenced"),
     _percent("lesion", "dead synapses", 0.5, "accuracy", "half the synapses dead"),
     _percent("complete", "from flips", 10, "exact recall", "10 pictures exact from flips"),
     _percent("complete", "from half", 10, "exact recall", "10 pictures exact from half"),

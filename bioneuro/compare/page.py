@@ -51,9 +51,12 @@ SECTIONS = {
     "lesion": (
         "Dead units, dead synapses",
         "Hidden units and synapses die and nothing is retrained. A dead unit says 0; the dead are nested as their "
-        "share grows. Random sigmoid features all stay near one half, so their readout leans on every one of them and "
-        "falls at once. Memories of ten pictures are asked to recall them from 20 % flipped pixels; only living pixels "
-        "count.",
+        "share grows. A Hopfield network has no hidden units and loses spins of its pixels. Where units act on each "
+        "other there is a second way to lose them, drawn dotted: silenced units go on firing and inhibiting, only the "
+        "readout no longer hears them. The solid line stands as far above the dotted one as survivors, released, make "
+        "up for the dead by taking over. Random sigmoid features all stay near one half, so their readout leans on "
+        "every one of them and falls at once. Memories of ten pictures are asked to recall them from 20 % flipped "
+        "pixels; only living pixels count.",
     ),
     "complete": (
         "Memory: from a part, from noise",

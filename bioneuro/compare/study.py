@@ -70,7 +70,10 @@ class Study:
             for name, model in list(self.models.items()):
                 if model.untrained is not None:
                     self.models[f"{name}, untrained"] = Model(
-                        f"{name} with its representation left random", classifier=model.untrained, control=True
+                        f"{name} with its representation left random",
+                        classifier=model.untrained,
+                        candidates=model.candidates,  # a control has the same choice as what it is held against
+                        control=True,
                     )
             self._add_controls()
         if quick:

@@ -6,7 +6,6 @@ a way to have a memory that stores P patterns.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -22,6 +21,21 @@ LESIONS = 5  # drawn for every share of the dead; the mean of them is the value
 FLIPS = 10  # noisy copies of each stored pattern
 FLIPS_OF_THE_HURT = 3  # for each of many lesions
 FLIPPED = 0.2
+
+
+class Damage(NamedTuple):
+    """A way to hurt a fitted model: the verb that gives a hurt copy, and the argument that says how much is lost."""
+
+    verb: str
+    lost: str
+
+
+# condition -> damage; every model is asked for a `lesion`, other verbs are optional and measured where a model has them
+DAMAGES = {
+    "dead units": Damage("lesion", "units"),
+    "silenced units": Damage("silence", "units"),  # they go on acting on each other, and only the readout misses them
+    "dead synapses": Damage("lesion", "synapses"),
+}
 
 
 class Measurement(NamedTuple):
@@ -43,11 +57,18 @@ class Fitted(NamedTuple):
     seed: int
 
 
-class Storage(NamedTuple):
-    """A memory on the bench: `store(patterns)` gives a fitted one; `patterns(P)` are what to store, -1/+1."""
+class Stored(NamedTuple):
+    """Patterns (P, n) of -1/+1, the memory that was fitted to them, and how long it learnt (s)."""
 
-    store: Callable[[np.ndarray], Any]
-    patterns: Callable[[int], np.ndarray]
+    patterns: np.ndarray
+    memory: Any
+    seconds: float
+
+
+class Storage(NamedTuple):
+    """A memory on the bench: `stored(P)` gives one of P patterns, fitted when it is first asked for."""
+
+    stored: Callable[[int], Stored]
     known: np.ndarray
     seed: int
 
@@ -69,27 +90,24 @@ def noise(fitted: Fitted) -> Iterator[Measurement]:
 
 
 def lesion(fitted: Fitted) -> Iterator[Measurement]:
-    """Accuracy against the share of dead hidden units, and of dead synapses; nested, nothing retrained."""
-    for kind in ("units", "synapses"):
-        reason = _cannot_lose(fitted.estimator, kind)
+    """Accuracy against the share of each loss in `DAMAGES`; nested, nothing retrained."""
+    for condition, damage in _damages(fitted.estimator):
+        reason = _cannot_lose(fitted.estimator, damage.lost)
         if reason:
-            yield Measurement(f"dead {kind}", 0, "accuracy", np.nan, reason)
+            yield Measurement(condition, 0, "accuracy", np.nan, reason)
             continue
         for level in DEAD:
-            scores = [
-                metrics.accuracy(hurt, fitted.test.X, fitted.test.y) for hurt in _lesions(fitted.estimator, kind, level)
-            ]
-            yield Measurement(f"dead {kind}", level, "accuracy", float(np.mean(scores)))
+            hurt = _hurt(fitted.estimator, damage, level)
+            scores = [metrics.accuracy(copy, fitted.test.X, fitted.test.y) for copy in hurt]
+            yield Measurement(condition, level, "accuracy", float(np.mean(scores)))
 
 
 def complete(storage: Storage) -> Iterator[Measurement]:
     """Overlap and exact recall of P stored patterns, from 20 % flips and from the upper half alone."""
     for n in STORED:
-        stored = storage.patterns(n)
-        begin = time.perf_counter()
-        memory = storage.store(stored)
+        stored, memory, seconds = storage.stored(n)
         if n == STORED[0]:
-            yield Measurement("clean", 0, "seconds", time.perf_counter() - begin)
+            yield Measurement("clean", 0, "seconds", seconds)
             for name, value in metrics.cost(memory).items():
                 yield Measurement("clean", 0, name, value)
         wanted, noisy = _noisy(stored, FLIPS, storage.seed)
@@ -104,22 +122,21 @@ def complete(storage: Storage) -> Iterator[Measurement]:
 
 def lesioned_recall(storage: Storage) -> Iterator[Measurement]:
     """Overlap and exact recall of ten patterns from 20 % flips against the share of the dead, over living units."""
-    stored = storage.patterns(STORED[0])
-    memory = storage.store(stored)
+    stored, memory, _ = storage.stored(STORED[0])
     wanted, noisy = _noisy(stored, FLIPS_OF_THE_HURT, storage.seed)
-    for kind in ("units", "synapses"):
-        reason = _cannot_lose(memory, kind)
+    for condition, damage in _damages(memory):
+        reason = _cannot_lose(memory, damage.lost)
         if reason:
-            yield Measurement(f"dead {kind}", 0, "overlap", np.nan, reason)
+            yield Measurement(condition, 0, "overlap", np.nan, reason)
             continue
         for level in DEAD:
             results = []
-            for hurt in _lesions(memory, kind, level):
+            for hurt in _hurt(memory, damage, level):
                 recalled, alive = hurt.recall(noisy), metrics.living(hurt)
                 pair = recalled[:, alive], wanted[:, alive]
                 results.append((metrics.overlap(*pair), metrics.exact(*pair)))
             for metric, value in zip(("overlap", "exact recall"), np.mean(results, axis=0), strict=True):
-                yield Measurement(f"dead {kind}", level, metric, float(value))
+                yield Measurement(condition, level, metric, float(value))
 
 
 class Task(NamedTuple):
@@ -140,8 +157,7 @@ TASKS: dict[str, tuple[Task, ...]] = {
 
 def example(storage: Storage) -> dict[str, np.ndarray]:
     """What a memory of ten patterns was shown and gave back, for the figure: -1/0/+1, (10, n) each."""
-    stored = storage.patterns(STORED[0])
-    memory = storage.store(stored)
+    stored, memory, _ = storage.stored(STORED[0])
     noisy = corrupt(stored, flip=FLIPPED, random_state=storage.seed)
     return {
         "stored": stored,
@@ -164,15 +180,22 @@ def _noisy(stored: np.ndarray, copies: int, seed: int) -> tuple[np.ndarray, np.n
     return wanted, corrupt(wanted, flip=FLIPPED, random_state=seed)
 
 
-def _lesions(estimator, kind: str, level: float) -> Iterator[Any]:
-    return (estimator.lesion(**{kind: level}, random_state=draw) for draw in range(LESIONS if level else 1))
+def _damages(estimator) -> list[tuple[str, Damage]]:
+    """What an estimator is to suffer: lesions, and whatever else it has a verb for."""
+    return [item for item in DAMAGES.items() if item[1].verb == "lesion" or hasattr(estimator, item[1].verb)]
 
 
-def _cannot_lose(estimator, kind: str) -> str:
-    """Why an estimator has nothing to lose; empty where it has."""
+def _hurt(estimator, damage: Damage, level: float) -> Iterator[Any]:
+    """Hurt copies, one for each draw of who is struck."""
+    strike = getattr(estimator, damage.verb)
+    return (strike(**{damage.lost: level}, random_state=draw) for draw in range(LESIONS if level else 1))
+
+
+def _cannot_lose(estimator, lost: str) -> str:
+    """Why an estimator has no units, or no synapses, to lose; empty where it has."""
     if not hasattr(estimator, "lesion"):
-        return f"has no {kind} to lose"
+        return f"has no {lost} to lose"
     topology = estimator.topology_
-    if kind == "units" and not topology.by_role("hidden") and topology.by_role("output"):
+    if lost == "units" and not topology.by_role("hidden") and topology.by_role("output"):
         return "has no hidden units to lose"
     return ""

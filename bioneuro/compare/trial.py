@@ -8,6 +8,7 @@ import time
 import traceback
 import warnings
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -124,14 +125,17 @@ def choose_settings(model: Model, topology: Topology, train: Dataset, seed: int)
 
 
 def _open_storage(trial, model, train, test, topology, keep, outcome) -> tasks.Storage:
-    storage = tasks.Storage(
-        store=lambda patterns: configured(model.memory(train.n_features), trial.seed).fit(patterns),
-        patterns=lambda n: train.bipolar_patterns(n, random_state=trial.seed),
-        known=tasks.known_features(train),
-        seed=trial.seed,
-    )
+    @cache
+    def stored(n: int) -> tasks.Stored:
+        patterns = train.bipolar_patterns(n, random_state=trial.seed)
+        memory = configured(model.memory(train.n_features), trial.seed)
+        begin = time.perf_counter()
+        memory.fit(patterns)
+        return tasks.Stored(patterns, memory, time.perf_counter() - begin)
+
+    storage = tasks.Storage(stored, tasks.known_features(train), trial.seed)
     warm(model, "memory", train, topology)
-    _describe_topology(storage.store(storage.patterns(2)), outcome)
+    _describe_topology(stored(tasks.STORED[0]).memory, outcome)
     if trial.seed == 0 and "complete" in trial.tasks:
         outcome.example.update({name: picture.tolist() for name, picture in tasks.example(storage).items()})
     return storage

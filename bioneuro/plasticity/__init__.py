@@ -11,6 +11,7 @@ _NAMES = {
     "Hebb": "bioneuro.plasticity.rate",
     "HebbianClassifier": "bioneuro.plasticity.estimators",
     "HebbianFeatures": "bioneuro.plasticity.estimators",
+    "IdleUnits": "bioneuro.plasticity.estimators.hebbian_shell",
     "LocalLearning": "bioneuro.plasticity.learning",
     "Oja": "bioneuro.plasticity.rate",
     "RATE_RULES": "bioneuro.plasticity.rate",

@@ -20,7 +20,7 @@ class NormaliseWeights:
     Parameters
     ----------
     total : V, > 0, over the synapses of this projection.
-    period : s, > 0, a multiple of dt.
+    period : s, in (0, 10], a multiple of dt.
 
     Source: Diehl and Cook, Frontiers in Computational Neuroscience 9 (2015) 99; von der Malsburg, Kybernetik 14 (1973).
     """
@@ -30,7 +30,7 @@ class NormaliseWeights:
 
     def __post_init__(self):
         check_field(self, "total", low=0, high=1e6, open_low=True, hint="volts")
-        check_field(self, "period", low=0, open_low=True, open_high=True, hint="seconds")
+        check_field(self, "period", low=0, high=10, open_low=True, hint="seconds: 0.1 is a tenth of one")
 
     def apply(self, weights: np.ndarray, post: np.ndarray | None = None, n_post: int = 0) -> None:
         """Rescale `weights` in place: (n_pre, n_post), or one per synapse that ends on unit `post` of `n_post`."""
@@ -50,7 +50,7 @@ class AdaptiveThreshold:
 
     Parameters
     ----------
-    increment : V, > 0.
+    increment : V, in (0, 0.1].
     tau : s, > 0; inf: the rise stays.
 
     Source: Diehl and Cook, Frontiers in Computational Neuroscience 9 (2015) 99.
@@ -60,5 +60,5 @@ class AdaptiveThreshold:
     tau: float = math.inf
 
     def __post_init__(self):
-        check_field(self, "increment", low=0, high=1, open_low=True, hint="volts; near 0.001")
+        check_field(self, "increment", low=0, high=0.1, open_low=True, hint="volts; near 0.001, which is 1 mV")
         check_field(self, "tau", low=0, open_low=True, hint="seconds, or inf: the rise stays")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -19,20 +19,51 @@ from bioneuro.plasticity import kernels
 RATE_RULES: dict[str, type[RateRule]] = {}
 
 
+class Recipe(NamedTuple):
+    """What a rule asks for to learn features of data whose rows have a mean square length of 1.
+
+    Attributes
+    ----------
+    learning_rate : at the start; where `in_all`, shared out among all steps.
+    sigma : standard deviation of the first weights.
+    batch_size : rows a step.
+    in_all : directions grow as exp(sum of rates x eigenvalue) for as long as a rule learns, so the sum is what counts.
+    """
+
+    learning_rate: float = 0.2
+    sigma: float = 0.05
+    batch_size: int = 10
+    in_all: bool = False
+
+    def rate(self, steps: int) -> float:
+        """The learning rate at the start of so many steps."""
+        return self.learning_rate / max(1, steps) if self.in_all else self.learning_rate
+
+
+SHORT = Recipe(learning_rate=20.0, in_all=True)  # at most e^10 under a falling rate: no eigenvalue is above 1
+
+
 @dataclass(frozen=True)
 class RateRule:
     """Base of all rate rules.
 
     `unit` is the type of unit, `centred` whether the inputs have mean 0, where a rule learns features; `features` says
-    how these are told to others (see `bioneuro.plasticity.HebbianFeatures`). A rule that `keeps_symmetry` may act on
-    symmetric weights.
+    how these are told to others, `recipe` which settings suit the rule, `advice` what to do where most units learn
+    nothing of their own (see `bioneuro.plasticity.HebbianFeatures`). A rule that `keeps_symmetry` may act on symmetric
+    weights.
     """
 
     name: ClassVar[str]
     unit: ClassVar[str] = "linear"
     centred: ClassVar[bool] = True
     features: ClassVar[str] = "on-off"
+    recipe: ClassVar[Recipe] = Recipe()
+    advice: ClassVar[str] = "take fewer units or more epochs"
     keeps_symmetry: ClassVar[bool] = False
+
+    def recipe_for(self, n_units: int) -> Recipe:
+        """What suits so many units."""
+        return self.recipe
 
     def drive(self, weights: np.ndarray, x: np.ndarray) -> np.ndarray:
         """What the synapses bring to the units behind them, (b, n_post)."""
@@ -96,6 +127,8 @@ class Hebb(RateRule):
 
     decay: float = 0.0
 
+    recipe: ClassVar[Recipe] = SHORT
+    advice: ClassVar[str] = "lower the learning rate, before one direction outgrows all others"
     keeps_symmetry: ClassVar[bool] = True
 
     def __post_init__(self):
@@ -121,6 +154,8 @@ class Covariance(RateRule):
 
     tau: float = 100.0
 
+    recipe: ClassVar[Recipe] = SHORT
+    advice: ClassVar[str] = "lower the learning rate, before one direction outgrows all others"
     keeps_symmetry: ClassVar[bool] = True
 
     def __post_init__(self):
@@ -144,6 +179,12 @@ class Oja(RateRule):
     Each unit finds the first principal component of centred inputs, whatever the others do.
     Source: E. Oja, J. Math. Biol. 15 (1982) 267.
     """
+
+    recipe: ClassVar[Recipe] = SHORT  # while units still differ
+    advice: ClassVar[str] = 'it leads each to the first principal component; rule="sanger" makes them differ'
+
+    def recipe_for(self, n_units):
+        return Recipe() if n_units == 1 else self.recipe
 
     def change(self, weights, x, y, state, out):
         out += _mean_product(x, y)
@@ -184,6 +225,8 @@ class BCM(RateRule):
     unit: ClassVar[str] = "relu"
     centred: ClassVar[bool] = False
     features: ClassVar[str] = "rectified"
+    recipe: ClassVar[Recipe] = Recipe(learning_rate=0.02, sigma=0.5)  # changes go with the cube of the weights
+    advice: ClassVar[str] = "lower the learning rate"
 
     def __post_init__(self):
         check_field(self, "tau", low=1, hint="in minibatches")
@@ -205,7 +248,9 @@ class Competitive(RateRule):
     """dw_j = <g_j (x - I_j w_j)> / m,   I_j = sum_i sign(w_ij) |w_ij|^(p - 1) x_i
 
     g is 1 for the unit with the strongest I, -delta for that of rank k, 0 for all others; m makes the largest change
-    of a minibatch 1. Units share the inputs out among them, and end with sum_i |w_ij|^p = 1.
+    of a minibatch 1. Units share the inputs out among them, and end with sum_i |w_ij|^p = 1. First weights must be
+    longer than that: units that never won then stay ahead of those that did, and have their turn. The fewer units
+    there are, the oftener each is of rank k: with ten or less take a small delta, or all but one are driven off.
 
     Parameters
     ----------
@@ -218,10 +263,14 @@ class Competitive(RateRule):
 
     p: float = 2.0
     k: int = 2
-    delta: float = 0.4
+    delta: float = 0.2
 
     centred: ClassVar[bool] = False
     features: ClassVar[str] = "power"
+    recipe: ClassVar[Recipe] = Recipe(learning_rate=0.1, sigma=2.0, batch_size=20)
+    advice: ClassVar[str] = (
+        "take sigma of 1 to 3, so that units that never won have their turn, more epochs or less delta"
+    )
 
     def __post_init__(self):
         check_field(self, "p", low=2, open_high=True)
@@ -268,6 +317,7 @@ class AntiHebb(RateRule):
 
     target: float = 0.0
 
+    recipe: ClassVar[Recipe] = SHORT
     keeps_symmetry: ClassVar[bool] = True
 
     def __post_init__(self):

@@ -40,7 +40,7 @@ class SpikeRule:
     w_max: float
 
     def __post_init__(self):
-        check_field(self, "w_max", low=0, high=1e3, open_low=True, hint="volts; a synapse's is near 0.0003")
+        check_field(self, "w_max", low=0, high=10, open_low=True, hint="volts; a synapse's is near 0.0003")
         self.check()
 
     def check(self) -> None:

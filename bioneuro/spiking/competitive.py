@@ -44,7 +44,7 @@ from bioneuro.training.interrupt import Interruption, TrainingInterrupted
 from bioneuro.training.loop import CHECKPOINT_SECONDS
 
 STEPS_AT_ONCE = 2_000_000  # unit updates in one call of the kernel: some 10 to 50 ms
-MOST_STEPS = 1_000_000  # of one showing
+LONGEST_SHOWING = 10.0  # s
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,8 @@ class Competition:
         }
         for name, span in allowed.items():
             object.__setattr__(self, name, check_number(name, getattr(self, name), **span))
-        shortest, longest, hint = self.dt, MOST_STEPS * self.dt, f"{seconds}; at least dt"
-        duration = check_number("duration", self.duration, low=shortest, high=longest, hint=hint)
+        hint = f"{seconds}: 0.35 is 350 ms; at least dt"
+        duration = check_number("duration", self.duration, low=self.dt, high=LONGEST_SHOWING, hint=hint)
         object.__setattr__(self, "duration", duration)
 
     def protocol(self) -> Protocol:

@@ -49,6 +49,14 @@ class Inputs:
             if isinstance(entry.given, Poisson | SpikeTrain) and not entry.source
         ]
 
+    def weights(self, population: str) -> list[tuple[str, float]]:
+        """(kind, V) of inputs that arrive at a population as spikes."""
+        return [
+            (type(entry.given).__name__, entry.given.weight)
+            for entry in self.inputs
+            if entry.population == population and isinstance(entry.given, Poisson | SpikeTrain) and not entry.source
+        ]
+
     @property
     def boundaries(self) -> list[int]:
         return sorted({step for entry in self.inputs for step in (entry.first, entry.last) if step is not None})

@@ -321,10 +321,23 @@ class _Run:
                 RunawayRate(
                     f"population {population!r} fires at {rate:.0f} Hz on average over {self.window * self.dt:g} s, "
                     f"above max_rate={self.max_rate:g} Hz, {at}; weaken excitation or the input, strengthen "
-                    "inhibition, or raise max_rate (np.inf: no guard)"
+                    f"inhibition, or raise max_rate (np.inf: no guard){self._in_millivolts(population)}"
                 )
             )
         self._raise(NotFiniteError(f"a membrane is no longer a finite number {at}; weights or inputs are too large"))
+
+    def _in_millivolts(self, population: str) -> str:
+        """A hint where one spike alone would make the population fire: such a weight was meant in millivolts."""
+        unit = self.topology[population].unit
+        way = float(np.min(np.subtract(unit.v_threshold, unit.v_rest)))
+        largest = [(f"of its {kind} input", weight) for kind, weight in self.inputs.weights(population)]
+        for projection in self.topology.incoming(population):
+            if (weights := self.parameters[projection.name]).size:
+                largest.append((f"of {projection.name!r}", float(weights.max())))
+        what, weight = max(largest, key=lambda entry: entry[1], default=("", 0.0))
+        if not 0 < way <= weight:
+            return ""
+        return f". One spike {what} moves a membrane by {weight:g} V, and {way:g} V make it fire: 0.0002 is 0.2 mV"
 
     def _fastest(self) -> tuple[str, float]:
         excess = np.where(self.groups[:, SPIKING], self.dynamics.window_counts / self.limits[:, MOST_SPIKES], 0)

@@ -16,6 +16,9 @@ import numpy as np
 from bioneuro.errors import InvalidInput, check_field, check_numbers
 
 HIGHEST_RATE = 1e6  # Hz, of one Poisson input
+HIGHEST_DRIVE = 10.0  # V, constant or at a spike: five hundred times the way from rest to threshold
+HIGHEST_NOISE = 1.0  # V
+_IN_VOLTS = "volts: 0.02, which is 20 mV, brings a neuron from rest to its threshold"
 
 
 @dataclass(frozen=True, eq=False)
@@ -116,7 +119,7 @@ class StepCurrent(Input):
     stop: float = math.inf
 
     def __post_init__(self):
-        self._values("amplitude", -1e3, 1e3, "volts; a neuron's threshold is near 0.02 above rest")
+        self._values("amplitude", -HIGHEST_DRIVE, HIGHEST_DRIVE, _IN_VOLTS)
         self._check_window()
 
 
@@ -143,12 +146,12 @@ class NoiseCurrent(Input):
     stop: float = math.inf
 
     def __post_init__(self):
-        self._values("sigma", 0.0, 1e3, "volts, never negative")
-        self._values("mean", -1e3, 1e3, "volts")
+        self._values("sigma", 0.0, HIGHEST_NOISE, "volts, never negative: 0.005 is 5 mV")
+        self._values("mean", -HIGHEST_DRIVE, HIGHEST_DRIVE, _IN_VOLTS)
         self._check_window()
 
 
 def _check_synapse(given: Poisson | SpikeTrain) -> None:
     if given.weight is not None:
-        check_field(given, "weight", low=-1e3, high=1e3, hint="volts; a synapse's is near 0.0001")
+        check_field(given, "weight", low=-HIGHEST_DRIVE, high=HIGHEST_DRIVE, hint="volts; a synapse's is near 0.0001")
     check_field(given, "tau_synapse", low=0, high=1, hint="seconds; a synapse's is near 0.005")

@@ -21,19 +21,19 @@ STROKE = 10.0  # mV above the threshold, where a spike is drawn
 
 @styled
 def raster(
-    recording: Recording, populations: Sequence[str] | None = None, *, most: int = 200, ax: Axes | None = None
+    recording: Recording, populations: str | Sequence[str] | None = None, *, most: int = 200, ax: Axes | None = None
 ) -> Axes:
     """Draw a mark per spike: time across, units up, populations stacked in their colours.
 
     Parameters
     ----------
     recording : of `simulate`, with spikes.
-    populations : names, from below; all by default, those whose spikes are not recorded stay empty.
+    populations : a name or names, from below; all by default, those whose spikes are not recorded stay empty.
     most : units of each population that are drawn, its first ones.
     ax : axes to draw on; new ones by default.
     """
     topology = recording.parameters.topology
-    names = [population.name for population in topology.populations] if populations is None else list(populations)
+    names = [population.name for population in topology.populations] if populations is None else _several(populations)
     check_number("most", most, low=1, integer=True)
     ax = axes_or_new(ax, 6.0, 3.5)
     base, middles = 0, []
@@ -82,7 +82,7 @@ def voltage(recording: Recording, population: str | None = None, *, ax: Axes | N
 @styled
 def rate(
     recording: Recording,
-    populations: Sequence[str] | None = None,
+    populations: str | Sequence[str] | None = None,
     *,
     width: float = 5e-3,
     ax: Axes | None = None,
@@ -92,11 +92,11 @@ def rate(
     Parameters
     ----------
     recording : of `simulate`, with `record={"rate": ...}`.
-    populations : names; all that are recorded by default.
+    populations : a name or names; all that are recorded by default.
     width : s, of the bins that spikes are counted in.
     ax : axes to draw on; new ones by default.
     """
-    names = _recorded(recording, "rate") if populations is None else list(populations)
+    names = _recorded(recording, "rate") if populations is None else _several(populations)
     if not names:
         raise InvalidInput('this recording has no rates; simulate with record={"rate": True}')
     times = recording["times"]
@@ -114,6 +114,10 @@ def rate(
     ax.set(xlabel="time (s)", ylabel="rate (Hz)", title="Mean rate of each population", ylim=(0, None))
     ax.legend(loc="best")
     return ax
+
+
+def _several(populations: str | Sequence[str]) -> list[str]:
+    return [populations] if isinstance(populations, str) else list(populations)
 
 
 def _recorded(recording: Recording, what: str) -> list[str]:

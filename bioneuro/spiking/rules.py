@@ -14,9 +14,10 @@ from bioneuro.plasticity.homeostasis import AdaptiveThreshold, NormaliseWeights
 from bioneuro.plasticity.spike import SPIKE_RULES, SpikeRule
 from bioneuro.spiking.synapse_kernels import CONSTANTS, KEEP, MAX_RULES, N_CONSTANTS, POST_DECAY, PRE_DECAY, SIGN
 from bioneuro.spiking.synapses import delay_steps, whole_steps
-from bioneuro.topology import Dense, Sparse, Topology
+from bioneuro.topology import Dense, Projection, Sparse, Topology
 
 RULES = SpikeRule | NormaliseWeights | AdaptiveThreshold
+STRONGEST = 10.0  # ways from rest to threshold, that a plastic synapse may come to bridge at a spike
 
 
 class Rules:
@@ -61,7 +62,18 @@ class Rules:
             self._add(self.normalising, name, (rule, steps))
         else:
             rule.check_projection(projection)
+            self._check_bound(projection, rule)
             self._add(self.learning, name, rule)
+
+    def _check_bound(self, projection: Projection, rule: SpikeRule) -> None:
+        """Refuse a w_max in millivolts."""
+        unit = self.topology[projection.post].unit
+        way = float(np.min(np.subtract(unit.v_threshold, unit.v_rest)))
+        if 0 < STRONGEST * way < rule.w_max:
+            raise InvalidInput(
+                f"{type(rule).__name__}.w_max={rule.w_max:g} V on {projection.name!r} is {rule.w_max / way:.0f} times "
+                f"the {way:g} V from rest to threshold of {projection.post!r}; weights are in volts: 0.0004 is 0.4 mV"
+            )
 
     def _add(self, table: dict, name: str, rule) -> None:
         if name in table:

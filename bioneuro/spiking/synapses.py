@@ -22,6 +22,7 @@ from bioneuro.topology.sparse_kernels import group
 
 KINDS = {Dense: DENSE, OneToOne: ONE_TO_ONE, Sparse: SPARSE}
 NOTHING = dict.fromkeys(Route._fields, 0) | {"rule": -1}
+LONGEST_DELAY = 1.0  # s
 GRID = 1e-6  # of a step: how far a time may lie from the grid and still be on it
 ROUNDING = 1e-12  # of a time: what its own rounding and that of dt may add
 
@@ -50,7 +51,9 @@ def whole_steps(what: str, seconds: float, dt: float, least: int) -> int:
 
 def delay_steps(projection: Projection, dt: float) -> int:
     """A delay of 0 is one step: no spike acts in the instant that it is fired."""
-    return 1 if projection.delay == 0 else whole_steps(f"{projection.name}: delay", projection.delay, dt, 1)
+    what, hint = f"{projection.name}: delay", "delays are in seconds; a synapse's is near 0.0015"
+    delay = check_number(what, projection.delay, low=0, high=LONGEST_DELAY, hint=hint)
+    return 1 if delay == 0 else whole_steps(what, delay, dt, 1)
 
 
 def check_projections(topology: Topology) -> None:

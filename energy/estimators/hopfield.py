@@ -29,7 +29,8 @@ class HopfieldMemory(Shell):
 
     Parameters
     ----------
-    rule : "hebb" (random patterns up to .138 per unit) or "pseudo-inverse" (any patterns that are linearly independent)
+    rule : "hebb" (random patterns up to .138 per unit), "pseudo-inverse" (any patterns that are linearly independent)
+        or "dreaming" (half way between them); see `energy.hopfield_rules`
     topology : a Hopfield net with one unit for each feature; None: `Topology.hopfield(n_features)`
     dynamics : "asynchronous" (one unit at a time, in random order) or "synchronous" (all at once)
     thresholds : theta, one number or one for each feature

@@ -8,14 +8,14 @@ import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, validate_data
 
+from bioneuro._jit.gemm import matmul
 from bioneuro._jit.keys import Key
-from bioneuro.data.domain import median_threshold
 from bioneuro.errors import InvalidInput, check_number
 from bioneuro.shell import FLOATS, Shell, as_classes
 from bioneuro.topology import Lesion, Topology
 from energy import hopfield
 
-ENOUGH = 64  # spins for the features: below, "auto" gives each feature several
+ENOUGH = 448  # spins for all features that "auto" gives at least: seven for each pixel of an 8 x 8 digit
 
 
 class HopfieldClassifier(ClassifierMixin, Shell):
@@ -23,17 +23,23 @@ class HopfieldClassifier(ClassifierMixin, Shell):
 
         E(s) = -1/2 sum_ij w_ij s_i s_j,   s = (spins of the features, one label unit for each class)
 
-    `fit` stores a few prototypes of each class (the centres of a k-means clustering within it), its label unit +1 and
-    the others -1. `predict` holds the features, lets the label units, at first without an opinion, settle, and takes
-    the class whose label unit feels the strongest field. Nothing descends an error: with Hebb's rule it is little more
-    than the nearest mean of a class, some 80 to 83 % on the bundled digits in black and white, 88 % with levels=7.
+    `fit` stores prototypes of each class (the centres of a k-means clustering within it), its label unit +1 and the
+    others -1, all at once by the learning rule. `predict` holds the features, lets the label units, at first without an
+    opinion, settle, and takes the class whose label unit feels the strongest field.
+
+    Nothing descends an error, and what label units feel from held features is a weighted sum of spins: whatever the
+    rule, a linear classifier of these spins, in which label units then decide close calls among themselves. Only a code
+    of several grey levels lets it bend. On unseen rows of the bundled digits Hebb's rule reaches 89 %, little more than
+    the nearest mean of a class; "dreaming", which weighs down what all patterns share, 95 % (91 % in black and white);
+    softmax regression on grey pixels 97 %.
 
     Parameters
     ----------
     n_prototypes : stored for each class, >= 1; classes of fewer different rows store those
-    rule : "hebb" or "pseudo-inverse", as in `HopfieldMemory`. The pseudo-inverse needs far fewer patterns than spins
-    levels : spins for each feature, >= 1: one says whether it is above its median; more say above how many of as many
-        evenly spaced steps of its range it lies. "auto": as many as make 64 spins of all features
+    rule : "dreaming", "hebb" or "pseudo-inverse", see `energy.hopfield_rules`. The pseudo-inverse needs far fewer
+        patterns than spins: with as many, its weights are 0
+    levels : spins for each feature, >= 1, each says whether the feature lies above one of as many evenly spaced steps
+        of its range. "auto": as many as make 448 spins of all features
     topology : `Topology.hopfield(n_features * levels + n_classes)`, checked, never altered; None: built
     dynamics, max_sweeps : as in `HopfieldMemory`
     random_state : None, int >= 0, Generator or RandomState: first centres, and the order in which units are visited
@@ -49,7 +55,7 @@ class HopfieldClassifier(ClassifierMixin, Shell):
     --------
     >>> import bioneuro, energy
     >>> train, test = bioneuro.load_digits().split(random_state=0)
-    >>> energy.HopfieldClassifier(random_state=0).fit(train.X, train.y).score(test.X, test.y) > 0.75
+    >>> energy.HopfieldClassifier(random_state=0).fit(train.X, train.y).score(test.X, test.y) > 0.93
     True
 
     Source: J. J. Hopfield, PNAS 79 (1982) 2554, section on categories.
@@ -57,9 +63,9 @@ class HopfieldClassifier(ClassifierMixin, Shell):
 
     def __init__(
         self,
-        n_prototypes=10,
+        n_prototypes=40,
         *,
-        rule="hebb",
+        rule="dreaming",
         levels="auto",
         topology=None,
         dynamics="asynchronous",
@@ -93,7 +99,7 @@ class HopfieldClassifier(ClassifierMixin, Shell):
 
     def _n_levels(self, n_features: int) -> int:
         if isinstance(self.levels, str) and self.levels == "auto":
-            return -(-ENOUGH // n_features) if n_features < ENOUGH else 1
+            return -(-ENOUGH // n_features)
         return check_number("levels", self.levels, low=1, integer=True, hint='or "auto"')
 
     def _checked_topology(self, n_spins: int) -> Topology | None:
@@ -118,7 +124,7 @@ class HopfieldClassifier(ClassifierMixin, Shell):
             rows = X[numbers == number]
             k = min(wanted, len(np.unique(rows, axis=0)))
             seed = key.child(number).low % 2**32
-            centres.append(KMeans(k, n_init=4, random_state=seed).fit(rows).cluster_centers_)
+            centres.append(KMeans(k, n_init=1, random_state=seed).fit(rows).cluster_centers_)
         return np.concatenate(centres).astype(X.dtype), np.repeat(np.arange(len(centres)), [len(c) for c in centres])
 
     def _feature_spins(self, X: np.ndarray) -> np.ndarray:
@@ -142,8 +148,8 @@ class HopfieldClassifier(ClassifierMixin, Shell):
             max_sweeps=self.max_sweeps,
         ).state.spins
         couplings = hopfield.Couplings.of(self.parameters_)
-        fields = couplings.fields(spins.astype(self.parameters_.dtype))[:, -n_classes:]
-        return fields.astype(np.float64) / couplings.scale
+        into_labels = np.ascontiguousarray(couplings.weights[:, -n_classes:])
+        return matmul(spins.astype(into_labels.dtype), into_labels).astype(np.float64) / couplings.scale
 
     def predict(self, X) -> np.ndarray:
         """(n,) the label whose unit feels the strongest field."""
@@ -158,9 +164,7 @@ class HopfieldClassifier(ClassifierMixin, Shell):
 
 
 def _steps(X: np.ndarray, levels: int) -> np.ndarray:
-    """(levels, n_features): the median of each feature, or evenly spaced values between its least and greatest."""
-    if levels == 1:
-        return median_threshold(X)[None]
+    """(levels, n_features): evenly spaced values between the least and the greatest of each feature."""
     low, high = X.min(axis=0), X.max(axis=0)
     share = (np.arange(1, levels + 1, dtype=X.dtype) / (levels + 1))[:, None]
     return (low + (high - low) * share).astype(X.dtype)

@@ -8,7 +8,9 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 import bioneuro
 from bioneuro import Dataset, Study, Topology, load_digits
+from bioneuro.compare import tasks
 from bioneuro.compare import trial as trial_module
+from bioneuro.compare.results import select
 from bioneuro.compare.trial import choose_settings
 from bioneuro.errors import InvalidInput, UnknownName
 from bioneuro.models import Model, as_model, installed
@@ -245,8 +247,6 @@ def test_models_of_equal_parameters_and_other_classes_are_told_apart(tmp_path):
 
 
 def test_one_failing_task_leaves_the_others_their_results(monkeypatch):
-    from bioneuro.compare import tasks
-
     def no_noise(fitted):
         raise RuntimeError("the noise is gone")
         yield
@@ -301,3 +301,71 @@ def test_figures_of_an_earlier_study_do_not_stay(tmp_path):
     assert (tmp_path / "r" / "figures" / "noise-flip.png").exists()
     study({"net": network()}, ["classify"]).run(tmp_path / "r", n_jobs=1, progress=False)
     assert not (tmp_path / "r" / "figures" / "noise-flip.png").exists()
+
+
+class Bystander(NetworkClassifier):
+    """A network that can also be silenced: half of what it is asked to lose it merely pretends to lose."""
+
+    def silence(self, units=0.0, random_state=0):
+        return self.lesion(units=units / 2, random_state=random_state)
+
+
+def test_a_model_that_can_be_silenced_is_measured_and_drawn_under_both_losses(tmp_path):
+    models = {"plain": network(), "both": Bystander(topology=NET, epochs=10)}
+    report = study(models, ["lesion"], seeds=2).run(tmp_path / "r", n_jobs=1, progress=False)
+    silenced = [row for row in report.rows if row.condition == "silenced units"]
+    assert {row.model for row in silenced} == {"both"}
+    assert sorted(row.level for row in silenced if row.seed == 0) == list(tasks.DEAD)
+    with open(tmp_path / "r" / "results.csv", newline="", encoding="utf-8") as file:
+        assert sum(row["condition"] == "silenced units" for row in csv.DictReader(file)) == len(silenced)
+    accuracy = {(row.condition, row.level): row.value for row in report.rows if (row.model, row.seed) == ("both", 0)}
+    assert accuracy["silenced units", 0.0] == accuracy["dead units", 0.0]
+    assert accuracy["silenced units", 0.7] > accuracy["dead units", 0.7]
+    [plain, both] = [line for line in report.table().splitlines() if line.startswith(("plain ", "both "))][:2]
+    assert plain.split()[2] == "-"
+    assert both.split()[2] == f"{np.mean([row.value for row in silenced if row.level == 0.5]):.1%}"
+    assert "silenced" in (tmp_path / "r" / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_lesion_figure_shows_both_losses_the_band_of_the_seeds_and_the_controls():
+    models = {"both": Bystander(topology=NET, epochs=10)}
+    report = study(models, ["lesion"], seeds=2, controls=True).run(n_jobs=1, progress=False)
+    ax = report.figures()["lesion-units"].axes[0]
+    lines = {line.get_label(): line for line in ax.lines}
+    assert set(lines) == {"both", "both, silenced", "both, untrained", "both, untrained, silenced"}
+    assert lines["both"].get_color() == lines["both, silenced"].get_color() != lines["both, untrained"].get_color()
+    assert lines["both"].get_linestyle() == "-" != lines["both, silenced"].get_linestyle()
+    assert len(ax.collections) == len(lines)  # a band for each
+    silenced = select(report.rows, model="both", condition="silenced units", level=0.5)
+    at_half = [row.value for row in silenced]
+    assert lines["both, silenced"].get_ydata()[tasks.DEAD.index(0.5)] == pytest.approx(np.mean(at_half))
+
+
+def test_spiking_networks_are_silenced_in_a_report_because_they_can_be():
+    from bioneuro.spiking import SpikingClassifier
+
+    spiking = SpikingClassifier((20,), epochs=1)
+    report = study({"stdp": spiking}, ["lesion"]).run(n_jobs=1, progress=False)
+    measured = {row.condition for row in report.rows if row.metric == "accuracy"}
+    assert measured == {"dead units", "silenced units", "dead synapses"}
+
+
+def test_a_control_has_the_same_choice_of_settings_as_its_model():
+    candidates = ({"epochs": 0}, {"epochs": 15})
+    model = Model("", classifier=lambda net: network(), untrained=lambda net: network(), candidates=candidates)
+    models = Study({"mine": model}, DATA, ["classify"]).models
+    assert models["mine, untrained"].candidates == candidates
+    assert Study({"mine": model}, DATA, ["classify"], quick=True).models["mine, untrained"].candidates == candidates[:1]
+
+
+def test_a_memory_of_as_many_pictures_is_stored_once_for_all_tasks(monkeypatch):
+    stored = []
+
+    class Counting(HopfieldMemory):
+        def fit(self, X, y=None):
+            stored.append(len(X))
+            return super().fit(X, y)
+
+    monkeypatch.setattr(trial_module, "warm", lambda *arguments: None)
+    study({"memory": Counting(rule="pseudo-inverse")}, ["lesion", "complete"]).run(n_jobs=1, progress=False)
+    assert sorted(stored) == list(tasks.STORED)

@@ -6,17 +6,18 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.integrate import solve_ivp
 
 from bioneuro import Topology
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput
 from bioneuro.topology import Dense, Population
 from energy import hopfield
-from energy.hopfield_rules import LEARNING_RULES
+from energy.hopfield_rules import LEARNING_RULES, SLEEP
 from tests.naive import hopfield as naive
 
 KEY = Key.from_seed(0)
-TWINS = {"hebb": naive.hebb, "pseudo-inverse": naive.pseudo_inverse}
+TWINS = {"hebb": naive.hebb, "pseudo-inverse": naive.pseudo_inverse, "dreaming": naive.dreaming}
 
 
 def weights_of(patterns, rule, dtype="float64") -> np.ndarray:
@@ -71,6 +72,38 @@ def naive_complement(patterns) -> np.ndarray:
 
 def test_patterns_that_span_everything_leave_no_weight_at_all():
     assert not weights_of(random_spins(2, 100, 16), "pseudo-inverse", "float32").any()
+
+
+def test_dreaming_is_where_the_differential_equation_of_sleep_leads_from_hebbs_weights():
+    """dW/dt = (W - W^2) / (1 + t) from t = 0 to SLEEP, by an integrator that knows nothing of the closed form."""
+    patterns = random_spins(3, 9, 12) * np.where(np.arange(12) < 6, 1, random_spins(4, 1, 12))  # correlated
+    asleep = solve_ivp(
+        lambda t, w: ((w.reshape(12, 12) - w.reshape(12, 12) @ w.reshape(12, 12)) / (1 + t)).ravel(),
+        (0, SLEEP),
+        (patterns.T @ patterns / 12).ravel(),
+        rtol=1e-10,
+        atol=1e-12,
+    ).y[:, -1]
+    expected = asleep.reshape(12, 12)
+    np.fill_diagonal(expected, 0)
+    np.testing.assert_allclose(weights_of(patterns, "dreaming"), expected, atol=1e-8)
+
+
+def test_after_a_sleep_a_memory_holds_twice_as_much_as_hebb_can():
+    patterns = random_spins(5, 100, 400)  # .25 a unit; Hebb's rule fails from .138 on
+    overlaps = {}
+    for rule in LEARNING_RULES:
+        parameters = hopfield.store(Topology.hopfield(400), patterns, rule=rule)
+        overlaps[rule] = hopfield.overlap(hopfield.recall(parameters, patterns, KEY).state.spins, patterns).mean()
+    assert overlaps["hebb"] < 0.6
+    assert overlaps["dreaming"] > 0.99
+    assert overlaps["pseudo-inverse"] == 1
+
+
+def test_more_patterns_than_units_still_leave_something_to_dreaming():
+    patterns = random_spins(2, 100, 16)
+    assert not weights_of(patterns, "pseudo-inverse").any()
+    assert weights_of(patterns, "dreaming").any()
 
 
 def test_thresholds_are_kept_as_negative_biases():

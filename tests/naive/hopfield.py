@@ -51,3 +51,11 @@ def pseudo_inverse(patterns):
     weights = np.linalg.pinv(patterns) @ patterns
     np.fill_diagonal(weights, 0)
     return weights
+
+
+def dreaming(patterns):
+    """2 C (1 + C)^-1 without its diagonal, C = X^T X / N: (1 + t) C (1 + t C)^-1 at t = 1."""
+    correlations = np.asarray(patterns, float).T @ np.asarray(patterns, float) / np.shape(patterns)[1]
+    weights = 2 * correlations @ np.linalg.inv(np.eye(len(correlations)) + correlations)
+    np.fill_diagonal(weights, 0)
+    return weights

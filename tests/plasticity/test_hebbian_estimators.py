@@ -11,7 +11,7 @@ import bioneuro
 from bioneuro import Dense, Population, Topology, corrupt, load_digits
 from bioneuro.data import known_half
 from bioneuro.errors import InvalidInput, UnknownName, UnsupportedTopology
-from bioneuro.plasticity import Competitive, HebbianClassifier, HebbianFeatures
+from bioneuro.plasticity import RATE_RULES, Competitive, HebbianClassifier, HebbianFeatures, IdleUnits
 from bioneuro.training import fit_readout
 
 DIGITS = load_digits()
@@ -19,7 +19,8 @@ TRAIN, TEST = DIGITS.split(0.25, random_state=0)
 NET = Topology.mlp(64, 16, 10)
 
 
-@parametrize_with_checks([HebbianFeatures(), HebbianClassifier(), HebbianClassifier(rule="bcm", epochs=2)])
+@pytest.mark.filterwarnings("ignore::bioneuro.plasticity.IdleUnits")  # the checks ask 32 units about few rows
+@parametrize_with_checks([HebbianFeatures(), *(HebbianClassifier(rule=rule) for rule in RATE_RULES)])
 def test_scikit_learn_finds_nothing_wrong(estimator, check):
     check(estimator)
 
@@ -186,7 +187,7 @@ def test_the_same_seed_gives_the_same_bytes_and_another_does_not(classifier):
     assert not np.array_equal(other.parameters_.theta, classifier.parameters_.theta)
 
 
-@pytest.mark.parametrize("rule", ["sanger", Competitive(k=3)])
+@pytest.mark.parametrize("rule", ["sanger", Competitive(k=3, delta=0.1)])
 def test_a_saved_model_comes_back_bit_for_bit(rule, tmp_path):
     models = (
         HebbianFeatures(8, rule=rule, epochs=2, random_state=0).fit(TRAIN.X),
@@ -238,3 +239,51 @@ def test_recall_and_inverse_transform_check_what_they_are_given(features):
         features.inverse_transform(TEST.X)
     with pytest.raises(InvalidInput, match="trust"):
         features.recall(TEST.X, trust=2)
+
+
+# -- each rule's own settings ------------------------------------------------------------------------------------------
+
+RANDOM = HebbianClassifier((32,), epochs=0, features="rectified", random_state=0).fit(TRAIN.X, TRAIN.y)
+
+
+@pytest.mark.parametrize("rule", ["hebb", "covariance", "oja", "sanger", "bcm", "competitive"])
+def test_every_rule_learns_digits_with_the_settings_it_brings(rule):
+    model = HebbianClassifier((32,), rule=rule, random_state=0).fit(TRAIN.X, TRAIN.y)
+    assert model.score(TEST.X, TEST.y) > 0.92 > RANDOM.score(TEST.X, TEST.y) + 0.03
+
+
+@pytest.mark.parametrize("epochs", [1, 30, 200])
+def test_weights_that_grow_without_bound_stay_in_range_however_long_they_learn(epochs):
+    model = HebbianFeatures(4, rule="hebb", epochs=epochs, random_state=0).fit(TRAIN.X[:200])
+    lengths = np.linalg.norm(model.parameters_["input->hidden"], axis=0)
+    assert 0.1 < lengths.min() < lengths.max() < 5
+    assert model.learning_rate_ == pytest.approx(20 / (20 * epochs))
+
+
+def test_one_unit_under_ojas_rule_finds_the_first_principal_component():
+    found = HebbianFeatures(1, rule="oja", random_state=0).fit(TRAIN.X).parameters_["input->hidden"][:, 0]
+    assert abs(found @ PCA(1).fit(TRAIN.X).components_[0]) > 0.999 * np.linalg.norm(found)
+
+
+def test_settings_in_use_are_told_and_those_given_are_kept():
+    model = HebbianFeatures(20, rule="competitive", epochs=1, random_state=0).fit(TRAIN.X)
+    assert (model.learning_rate_, model.sigma_, model.batch_size_) == (0.1, 2.0, 20)
+    given = HebbianFeatures(20, rule="competitive", epochs=1, learning_rate=0.3, sigma=2, batch_size=7, random_state=0)
+    assert given.fit(TRAIN.X).get_params()["learning_rate"] == given.learning_rate_ == 0.3
+    assert (given.sigma_, given.batch_size_) == (2.0, 7)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"rule": "competitive", "sigma": 0.05}, "hidden units say the same about every row .* take sigma of 1 to 3"),
+        (
+            {"rule": "oja", "learning_rate": 0.2},
+            r'32 of 32 hidden units have found the same direction .* rule="sanger" makes them differ',
+        ),
+        ({"rule": "competitive", "epochs": 1, "batch_size": 2000, "n_components": 400}, "were never changed .*epochs"),
+    ],
+)
+def test_units_that_learn_nothing_of_their_own_are_told_of(options, message):
+    with pytest.warns(IdleUnits, match=message):
+        HebbianFeatures(**{"n_components": 32} | options, random_state=0).fit(TRAIN.X)

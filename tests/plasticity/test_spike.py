@@ -298,6 +298,7 @@ def test_a_rule_of_ones_own_is_a_class_with_two_functions():
         ([STDP(w_max=W_MAX)], r"rules is \{projection: rule\}, got list"),
         ({"pre->post": [STDP(w_max=W_MAX)] * 2}, "'pre->post' has two rules of the same kind"),
         ({"pre->post": STDP(w_max=W_MAX / 4)}, r"within \[0, 0.00025\] V .*, got 0.0005 .. 0.0005; scale or clip"),
+        ({"pre->post": STDP(w_max=0.4)}, r"STDP.w_max=0.4 V on 'pre->post' is 20 times the 0.02 V .*: 0.0004 is 0.4"),
         ({"pre->post": InhibitorySTDP(w_max=W_MAX)}, "learns inhibitory synapses; 'pre->post' has sign=0"),
         ({"pre->post": NormaliseWeights(1.0, period=1.5e-4)}, "NormaliseWeights.period of 0.00015 s is not a multiple"),
     ],
@@ -316,7 +317,7 @@ def test_a_shared_weight_cannot_learn():
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: STDP(w_max=0.0), r"STDP.w_max must be a number in \(0, 1000\], got 0.0; volts"),
+        (lambda: STDP(w_max=0.0), r"STDP.w_max must be a number in \(0, 10\], got 0.0; volts"),
         (lambda: STDP(w_max=1e-3, tau_plus=20), r"tau_plus=20 is 20 s; a trace lasts near 0.02"),
         (lambda: STDP(w_max=1e-3, tau_minus=-0.02), r"STDP.tau_minus must be a number in \(0, 10\], got -0.02"),
         (lambda: STDP(w_max=1e-3, a_plus=-1), r"STDP.a_plus must be a number in \[0, 1\], got -1"),
@@ -324,6 +325,8 @@ def test_a_shared_weight_cannot_learn():
         (lambda: STDP(w_max=1e-3, pairing="near"), "unknown pairing of STDP 'near'; did you mean 'nearest'"),
         (lambda: InhibitorySTDP(w_max=1e-3, rate=-1), "InhibitorySTDP.rate must be"),
         (lambda: NormaliseWeights(-1.0), "NormaliseWeights.total must be"),
+        (lambda: NormaliseWeights(0.01, period=100), r"NormaliseWeights.period must be .* got 100; seconds: 0.1"),
+        (lambda: AdaptiveThreshold(1.0, tau=100), r"AdaptiveThreshold.increment must be .* got 1.0; volts; near 0.001"),
         (lambda: AdaptiveThreshold(1e-3, tau=0.0), r"AdaptiveThreshold.tau must be a number in \(0, inf\)"),
         (lambda: AdaptiveThreshold(1e-3, tau="long"), "AdaptiveThreshold.tau must be .* or inf: the rise stays"),
         (lambda: STDP(w_max=1e-3, tau_plus="short"), "STDP.tau_plus must be a number in .* got 'short'"),

@@ -31,6 +31,7 @@ def network(*projections, populations=(SOURCE, CELLS)):
     [
         ({"delay": 5e-5}, 1e-4, r"in->cells: delay of 5e-05 s is shorter than dt=0.0001 s; take 0.0001 s"),
         ({"delay": 1.25e-3}, 1e-3, r"in->cells: delay of 0.00125 s is not a multiple of dt=0.001 s; take 0.001 s"),
+        ({"delay": 1.5}, 1e-4, r"in->cells: delay must be a number in \[0, 1\], got 1.5; delays are in seconds; a syn"),
         ({}, 0.05, r"dt=0.05 s is longer than tau_m=0.02 s of population 'cells'; take dt <= 0.002"),
         ({"tau_synapse": 1e-3}, 5e-3, r"dt=0.005 s is longer than tau_synapse=0.001 s of 'in->cells'"),
     ],
@@ -116,7 +117,10 @@ def test_inputs_that_do_not_fit_the_network_are_refused(inputs, message):
         (lambda: SpikeTrain([0.5], [0.1]), "SpikeTrain.units must be a list of unit indices"),
         (lambda: SpikeTrain([0], [-0.1]), "SpikeTrain.times must be a number in"),
         (lambda: StepCurrent(np.inf), "StepCurrent.amplitude must be"),
-        (lambda: NoiseCurrent(-1e-3), r"NoiseCurrent.sigma must be a number in \[0, 1000\], got -0.001; volts, never"),
+        (lambda: StepCurrent(25), r"StepCurrent.amplitude must be .* got 25.0; volts: 0.02, which is 20 mV, brings a"),
+        (lambda: NoiseCurrent(-1e-3), r"NoiseCurrent.sigma must be a number in \[0, 1\], got -0.001; volts, never"),
+        (lambda: NoiseCurrent(5, mean=15), r"NoiseCurrent.sigma must be .* got 5.0; volts, never negative: 0.005 is 5"),
+        (lambda: NoiseCurrent(5e-3, mean=15), r"NoiseCurrent.mean must be .* got 15.0; volts: 0.02"),
         (lambda: LIF(tau_m=20), "tau_m=20 is 20 s; a neuron's is near 0.02"),
         (lambda: LIF(tau_m=-0.02), "LIF.tau_m must be"),
         (lambda: LIF(soft_reset=2.0), r"LIF.soft_reset must be a number in \[0, 1\], got 2.0; 0: to v_reset, 1: by"),
@@ -175,8 +179,8 @@ def test_weights_on_the_wrong_side_of_zero_break_dales_law_and_are_refused(sign,
 
 
 def test_delays_that_would_fill_the_memory_are_refused_before_it_is_taken(monkeypatch):
-    params = network(Dense("in", "cells", delay=10.0))
-    monkeypatch.setattr("bioneuro.memory.available", lambda: 10**6)
+    params = network(Dense("in", "cells", delay=1.0))
+    monkeypatch.setattr("bioneuro.memory.available", lambda: 10**5)
     with pytest.raises(ResourceError, match=r"the largest part is spikes on their way \(delays / dt\)"):
         simulate(params, {}, 1e-3)
 

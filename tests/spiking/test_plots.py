@@ -66,6 +66,8 @@ def test_rates_are_means_over_bins(run):
     np.testing.assert_allclose(ax.lines[0].get_ydata(), expected)
     assert ax.get_ylabel() == "rate (Hz)"
     assert len(rate(run).lines) == 2
+    assert len(rate(run, "in").lines) == 1
+    assert len(raster(run, "in").collections) == 1
 
 
 def test_what_was_not_recorded_cannot_be_drawn(run):

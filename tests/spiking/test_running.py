@@ -204,13 +204,26 @@ def test_a_runaway_network_ends_with_an_error_that_holds_the_recording():
     assert simulate(params, inputs, 0.3, max_rate=np.inf).state.time == pytest.approx(0.3)
 
 
+def test_a_runaway_by_a_weight_in_millivolts_says_so():
+    cells = Parameters.zeros(Topology([Population("cells", 3, "output", LIF())]))
+    with pytest.raises(RunawayRate, match=r"One spike of its Poisson input moves a membrane by 0.2 V, and 0.02 V make"):
+        simulate(cells, {"cells": Poisson(16e3, weight=0.2)}, 0.2, random_state=0)
+    params = plastic_network()
+    params["in->E"] = 0.5
+    with pytest.raises(RunawayRate, match=r"One spike of 'in->E' moves a membrane by 0.5 V"):
+        simulate(params, INPUTS | {"E": StepCurrent(1.0)}, 1.0)
+    with pytest.raises(RunawayRate) as caught:
+        simulate(cells, {"cells": StepCurrent(1.0)}, 1.0)
+    assert "One spike" not in str(caught.value)
+
+
 def test_numbers_that_overflow_end_the_run_with_the_time():
-    params = Parameters.zeros(Topology([Population("cell", 1, "output", LIF(v_threshold=1.0))]), "float32")
-    params["cell.bias"] = -3e38
-    inputs = {"cell": SpikeTrain([0] * 4, [0.01] * 4, weight=-1e3)}
-    params["cell.bias"] = -np.finfo(np.float32).max
+    populations = [Population("in", 1, "input"), Population("cell", 1, "output", LIF(v_threshold=1.0))]
+    params = Parameters.zeros(Topology(populations, [Dense("in", "cell")]), "float32")
+    params["in->cell"] = params["cell.bias"] = -np.finfo(np.float32).max
+    inputs = {"in": SpikeTrain([0] * 4, [0.5] * 4)}
     with np.errstate(over="ignore"), pytest.raises(NotFiniteError, match="no longer a finite number at") as caught:
-        simulate(params, inputs | {"cell": [StepCurrent(-1e3)] * 2}, 3.0, dt=0.02)
+        simulate(params, inputs, 3.0, dt=0.02)
     assert caught.value.recording.state is not None
 
 

@@ -218,6 +218,7 @@ def test_a_checkpoint_is_written_at_ctrl_c_and_read_again(tmp_path):
     ("settings", "message"),
     [
         ({"duration": 1e-4}, "duration must be a number in .*at least dt"),
+        ({"duration": 350}, r"duration must be a number in \[0.001, 10\], got 350; times are in seconds: 0.35"),
         ({"dt": 1.0}, "dt must be .*1e-3 is a millisecond"),
         ({"tau_trace": 30}, "tau_trace must be .*seconds; near 0.03"),
         ({"input_rate": -1}, "input_rate must be .*in hertz"),

@@ -30,8 +30,8 @@ class HebbianClassifier(ClassifierMixin, HebbianShell):
 
     Attributes
     ----------
-    topology_, parameters_, alive_, seed_, n_features_in_, mean_, features_, loss_curve_, n_iter_ : as in
-        `HebbianFeatures`
+    topology_, parameters_, alive_, seed_, n_features_in_, mean_, features_, loss_curve_, n_iter_, learning_rate_,
+    batch_size_, sigma_ : as in `HebbianFeatures`, and so is the warning `IdleUnits`
     classes_ : the labels, in the order of the output units
     off_weights_ : (n_hidden, n_classes) from the off cells, or None
     additions_ : {name: number} of what it adds to the topology
@@ -52,11 +52,11 @@ class HebbianClassifier(ClassifierMixin, HebbianShell):
         rule="sanger",
         features="auto",
         power=3.0,
-        learning_rate=0.2,
+        learning_rate="auto",
         schedule="linear",
         epochs=30,
-        batch_size=10,
-        sigma=0.05,
+        batch_size="auto",
+        sigma="auto",
         readout_l2=1e-3,
         readout_scale="common",
         readout_solver="auto",

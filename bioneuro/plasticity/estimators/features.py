@@ -24,17 +24,20 @@ class HebbianFeatures(HebbianShell):
     Parameters
     ----------
     n_components : number of hidden units, >= 1; not used where a topology is given
-    rule : a rate rule (`bioneuro.plasticity.Sanger()`, ...) or its name: "sanger", "competitive", "oja", "bcm", ...
+    rule : a rate rule (`bioneuro.plasticity.Sanger()`, ...) or its name: "sanger", "competitive", "oja", "bcm",
+        "hebb", "covariance", "anti-hebb"; each with settings of its own, which "auto" stands for below
     topology : any with one Dense projection from its input population to hidden units, such as `Topology.mlp`; that
         one learns. Checked, never altered. None: input and hidden units alone
     features : "linear", "on-off", "rectified" or "power" (see `channels`); "auto" goes by the rule
     power : the exponent of "power", > 0
-    learning_rate : > 0, at the start of `schedule`
+    learning_rate : > 0, at the start of `schedule`; "auto": the rule's, .2 for "sanger", .02 for "bcm", .1 for
+        "competitive"; 20 / steps for "hebb", "covariance" and "anti-hebb", whose weights grow without bound, and for
+        "oja", which in the end leads all units to the first principal component (.2 where there is one unit alone)
     schedule : "linear" (falls to 0), "constant", "step" or "exponential"
     epochs : passes over the data, >= 0; 0 leaves the random weights, for a control
-    batch_size : rows a step
-    sigma : standard deviation of the first weights, > 0. Small for rules that grow towards a length of 1; near 1 for
-        "competitive", where units that never won must stay longer than those that did, or they never will
+    batch_size : rows a step; "auto": 20 for "competitive", else 10
+    sigma : standard deviation of the first weights, > 0; "auto": .05 for rules that grow towards a length of 1, .5 for
+        "bcm", 2 for "competitive", where units that never won must stay longer than those that did, or never will
     dtype : "float32" or "float64", of the parameters
     progress, callbacks, checkpoint : as in `bioneuro.training.fit`
     random_state : None, int >= 0, Generator or RandomState
@@ -43,8 +46,13 @@ class HebbianFeatures(HebbianShell):
     ----------
     topology_, parameters_, alive_, seed_, n_features_in_ : as in every estimator; the mean is in the hidden biases
     mean_ : (n_features,) what is taken from each feature; features_ : the channels in use
+    learning_rate_, batch_size_, sigma_ : the settings in use
     additions_ : {name: number} of what the decoder keeps beyond the topology
     loss_curve_ : root mean square of the change that the rule asks for, by epoch; n_iter_ : epochs done
+
+    Warns
+    -----
+    IdleUnits : more than half of the units were never changed, say the same about every row, or are all alike.
 
     Examples
     --------
@@ -65,11 +73,11 @@ class HebbianFeatures(HebbianShell):
         topology=None,
         features="auto",
         power=3.0,
-        learning_rate=0.2,
+        learning_rate="auto",
         schedule="linear",
         epochs=30,
-        batch_size=10,
-        sigma=0.05,
+        batch_size="auto",
+        sigma="auto",
         dtype="float32",
         progress=False,
         callbacks=None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +26,13 @@ from bioneuro.training.threads import one_blas_thread
 UNITS = ("linear", "relu", "sigmoid", "tanh", "bernoulli")  # a rate network, whoever trains it
 
 
+ALIKE = 0.99  # |cos| of two units' weights, from which on they have found the same
+
+
+class IdleUnits(UserWarning):
+    """Most hidden units learnt nothing of their own; the message says what to try."""
+
+
 class HebbianShell(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shell):
     """Base of the estimators that learn input->hidden by a rate rule; subclasses name the parameters."""
 
@@ -41,36 +49,70 @@ class HebbianShell(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shell):
         seen = X.astype(self.dtype) - self.mean_
         scale = float(np.sqrt(np.square(seen, dtype=np.float64).sum(axis=1).mean())) or 1.0
         seen /= seen.dtype.type(scale)
-        recording = self._train(own_topology(topology, rule), rule, seen, key)
+        first, recording = self._train(own_topology(topology, rule), rule, seen, key)
         self.loss_curve_ = recording["loss"]
         self.n_iter_ = len(self.loss_curve_)
         self.topology_, self.alive_ = topology, np.ones(topology.n_units, dtype=bool)
         self.parameters_ = Parameters.zeros(topology, self.dtype)
         self.parameters_[projection.name] = recording.parameters["input->hidden"]
         self.parameters_[f"{projection.post}.bias"] = -self.mean_ @ self.parameters_[projection.name]
+        if self.n_iter_:
+            self._look_for_idle_units(rule, first, X)
 
     def _train(self, own: Topology, rule: RateRule, seen: np.ndarray, key: Key):
-        rate = check_number("learning_rate", self.learning_rate, low=0, open_low=True, open_high=True)
-        sigma = check_number(
-            "sigma", self.sigma, low=0, open_low=True, open_high=True, hint="the spread of the first weights"
-        )
+        """The first weights, and the recording of how they learnt."""
         epochs = check_number("epochs", self.epochs, low=0, integer=True)
+        recipe = rule.recipe_for(own["hidden"].size)
+        batch_size = recipe.batch_size if _is_auto(self.batch_size) else self.batch_size
+        self.batch_size_ = check_batch_size(batch_size, len(seen))
+        steps = epochs * n_batches(len(seen), self.batch_size_)
+        rate = recipe.rate(steps) if _is_auto(self.learning_rate) else self.learning_rate
+        sigma = recipe.sigma if _is_auto(self.sigma) else self.sigma
+        positive = {"low": 0, "open_low": True, "open_high": True}
+        self.learning_rate_ = check_number("learning_rate", rate, **positive, hint='"auto": what suits the rule')
+        self.sigma_ = check_number("sigma", sigma, **positive, hint="the spread of the first weights")
         first, sign = Parameters.zeros(own, self.dtype), own.projections[0].sign
-        weights = sigma * key.child("initialise").generator().normal(size=first["input->hidden"].shape)
+        weights = self.sigma_ * key.child("initialise").generator().normal(size=first["input->hidden"].shape)
         first["input->hidden"] = sign * np.abs(weights) if sign else weights
-        steps = epochs * n_batches(len(seen), check_batch_size(self.batch_size, len(seen)))
-        return train(
+        schedule = optim.over_training(self.schedule, self.learning_rate_, steps)
+        recording = train(
             first,
             LocalLearning(own, {"input->hidden": rule}),
             seen,
-            optimizer=optim.chain(optim.sgd(optim.over_training(self.schedule, rate, steps)), optim.dale()),
+            optimizer=optim.chain(optim.sgd(schedule), optim.dale()),
             epochs=epochs,
-            batch_size=self.batch_size,
+            batch_size=self.batch_size_,
             key=key,
             callbacks=self.callbacks or (),
             checkpoint=self.checkpoint,
             progress=self.progress,
         )
+        return first["input->hidden"], recording
+
+    def _look_for_idle_units(self, rule: RateRule, first: np.ndarray, X: np.ndarray) -> None:
+        """Warn where more than half of the units have nothing of their own to say, though the data have."""
+        weights, n = self.parameters_[hidden_projection(self.topology_).name], first.shape[1]
+        varying = np.ptp(X, axis=0) > 0
+        if np.count_nonzero(varying) < 2:
+            return
+        told = np.ptp(self._features_in_training(X), axis=0).reshape(-1, n).max(axis=0)  # over the channels of a unit
+        lengths = np.linalg.norm(weights, axis=0)
+        along = np.abs(weights[:, 0] @ weights)
+        idle = {
+            "say the same about every row": np.count_nonzero(told == 0),
+            "have found the same direction": np.count_nonzero(along > ALIKE * lengths[0] * lengths) if n > 1 else 0,
+            "were never changed": np.count_nonzero((weights == first)[varying].all(axis=0)),
+        }
+        for what, count in idle.items():
+            if 2 * count > n:
+                warnings.warn(
+                    f"{count} of {n} hidden units {what} after {self.n_iter_} epochs of the rule {rule.name!r} "
+                    f"(learning_rate={self.learning_rate_:.3g}, sigma={self.sigma_:g}, batch_size={self.batch_size_}); "
+                    + rule.advice,
+                    IdleUnits,
+                    stacklevel=4,
+                )
+                return
 
     def _active(self, X: np.ndarray) -> np.ndarray:
         """y, (n, n_hidden), of rows of the data, in the type of the parameters; dead units say 0."""
@@ -110,6 +152,10 @@ class HebbianShell(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shell):
         tags = super().__sklearn_tags__()
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags
+
+
+def _is_auto(given) -> bool:
+    return isinstance(given, str) and given == "auto"
 
 
 def hidden_projection(topology: Topology) -> Dense:
