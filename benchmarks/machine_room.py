@@ -31,9 +31,18 @@ from bioneuro._jit.emit import REGISTER_BYTES
 from bioneuro._jit.gemm import matmul, matmul_nt, multiply, multiply_nt
 from bioneuro._jit.kernel import kernel
 from bioneuro._jit.keys import Key
-from bioneuro._jit.random import draw_bernoulli_of_sigmoid, draw_uniform
+from bioneuro._jit.random import (
+    draw_bernoulli,
+    draw_bernoulli_of_sigmoid,
+    draw_normal,
+    draw_poisson,
+    draw_uniform,
+    hash_rows,
+    permutation,
+)
+from bioneuro._jit.rows import log_sum_exp_rows, softmax_rows
 from bioneuro._jit.simd import Matrix, count_differences, part, turned
-from bioneuro._jit.sparse import multiply_binary
+from bioneuro._jit.sparse import add_pattern, multiply_binary, multiply_sparse
 from bioneuro._jit.team import barrier, enter, run_team, share
 
 SHAPES = [(16, 784, 256), (32, 64, 100), (128, 784, 512), (256, 512, 512)]  # rows, inner, columns
@@ -74,12 +83,22 @@ LETTERS = {letter: np.frombuffer(letter.encode(), np.uint8).copy() for letter in
 @numba.njit(nogil=True)
 def _openblas(loops, turn_a, turn_b, sizes, scales, a, b, out):
     """out = a b, row-major: for BLAS, which counts columns first, out' = b' a'."""
-    m, n, k, row_b, row_a, row_out = (sizes[place:].ctypes for place in range(6))
     for _ in range(loops):
         SGEMM(
-            turn_b.ctypes, turn_a.ctypes, m, n, k, scales.ctypes, b.ctypes, row_b, a.ctypes, row_a, scales[1:].ctypes,
-            out.ctypes, row_out,
-        )  # fmt: skip
+            turn_b.ctypes,
+            turn_a.ctypes,
+            sizes[0:].ctypes,  # columns, rows, inner
+            sizes[1:].ctypes,
+            sizes[2:].ctypes,
+            scales[0:].ctypes,
+            b.ctypes,
+            sizes[3:].ctypes,  # how far apart the rows of b, a and out are
+            a.ctypes,
+            sizes[4:].ctypes,
+            scales[1:].ctypes,
+            out.ctypes,
+            sizes[5:].ctypes,
+        )
 
 
 @kernel
@@ -126,7 +145,7 @@ def products(rows: int, inner: int, columns: int) -> Iterator[tuple]:
 
 
 def gemm(settings: Settings) -> Iterator[Row]:
-    ratios = []
+    ratios = {"OpenBLAS": [], "NumPy's call": []}
     with threadpool_limits(1):
         for rows, inner, columns in SHAPES:
             work = 2e-9 * rows * inner * columns
@@ -137,14 +156,16 @@ def gemm(settings: Settings) -> Iterator[Row]:
                     {who: steadily(function, work / 100) for who, function in candidates.items()}, repeats(settings)
                 )
                 entry = compared(case, spreads, unit="us", peer="OpenBLAS", at_least=0.9)
-                ratios.append(entry.ratio)
+                call = compared(case, {"ours": spreads["ours"], "NumPy's call": spreads["NumPy"]}, unit="us")
+                ratios["OpenBLAS"].append(entry.ratio)
+                ratios["NumPy's call"].append(call.ratio)
                 yield entry
                 yield row(case, "speed", spreads["ours"].rate(work), "GF/s", at_least=OF_A_CORE)
-                yield compared(case, {"ours": spreads["ours"], "NumPy's call": spreads["NumPy"]}, unit="us")
-    mean = statistics.geometric_mean(ratios)
-    yield Row(
-        "gemm, all of these", "geometric mean", mean, "x", min(ratios), max(ratios), "OpenBLAS", ratio=mean, at_least=1.15
-    )
+                yield call
+    for peer, found in ratios.items():
+        mean, asked = statistics.geometric_mean(found), 1.15 if peer == "OpenBLAS" else None
+        spread = (min(found), max(found))
+        yield Row("gemm, geometric mean", "times as fast", mean, "x", *spread, peer, ratio=mean, at_least=asked)
 
 
 @kernel
@@ -201,9 +222,9 @@ def _listed(loops, lists, m, columns, out):
 def _listed_plainly(loops, lists, weights, out):
     for step in range(loops):
         out[:] = 0
-        for row in lists[step % lists.shape[0]]:
+        for chosen in lists[step % lists.shape[0]]:
             for j in range(out.shape[0]):
-                out[j] += weights[row, j]
+                out[j] += weights[chosen, j]
 
 
 def row_sums(settings: Settings) -> Iterator[Row]:
@@ -232,11 +253,10 @@ def _overlaps(team, worker, loops, patterns, words, state, counts):
 def _read(team, worker, loops, patterns, words, state, counts):
     begin, end = share(counts.shape[0], worker, enter(team))
     for _ in range(loops):
-        for p in range(begin, end):
-            total = np.uint64(0)
-            for word in patterns[p * words : (p + 1) * words]:
-                total += word
-            counts[p] = np.int64(total)
+        total = np.uint64(0)
+        for word in patterns[begin * words : end * words]:
+            total += word
+        counts[begin] = np.int64(total)
 
 
 def overlaps(settings: Settings) -> Iterator[Row]:
@@ -266,24 +286,120 @@ def overlaps(settings: Settings) -> Iterator[Row]:
 # --- random numbers ---------------------------------------------------------------------------------------------------
 
 
-def draws(settings: Settings) -> Iterator[Row]:
-    n, m = 256, 512
-    key, rows, step = Key.from_seed(0).words, np.arange(n, dtype=np.uint64), np.uint64(1)
-    fields, out = np.random.default_rng(0).standard_normal((n, m)).astype(FLOAT), np.empty((n, m), FLOAT)
+def uniform(settings: Settings) -> Iterator[Row]:
+    out, case = np.empty((256, 512), FLOAT), "uniform float32 by Philox, each"
+    key, rows = Key.from_seed(0).words, np.arange(256, dtype=np.uint64)
     generator = np.random.Generator(np.random.Philox(0))
-
-    def repeatedly(function):
-        return steadily(lambda loops: [function() for _ in range(loops)], 2e-9 * n * m)
-
-    spreads = interleaved(
+    yield from each(
+        case,
         {
-            "ours": repeatedly(lambda: draw_uniform(key, rows, step, out)),
-            "NumPy's Philox": repeatedly(lambda: generator.random(out=out, dtype=FLOAT)),
+            "ours": lambda: draw_uniform(key, rows, np.uint64(1), out),
+            "NumPy's Philox": lambda: generator.random(out=out, dtype=FLOAT),
         },
-        repeats(settings),
+        out.size,
+        settings,
     )
-    spreads = {name: spread.scaled(1 / (n * m)) for name, spread in spreads.items()}
-    yield row("uniform numbers by Philox, each", "time", spreads["ours"], "ns-", at_least=None)._replace(
-        value=1e9 * spreads["ours"].median
-    )
-    del fields
+
+
+def bernoulli(settings: Settings) -> Iterator[Row]:
+    fields = np.random.default_rng(0).standard_normal((256, 512)).astype(FLOAT)
+    out, key, rows = np.empty_like(fields), Key.from_seed(0).words, np.arange(256, dtype=np.uint64)
+    with settings.peer("torch", "benchmarks.peers.torch_bernoulli") as torch:
+        yield from each(
+            "sigmoid and Bernoulli draw, a unit",
+            {"ours": lambda: draw_bernoulli_of_sigmoid(key, rows, np.uint64(1), fields, out)},
+            out.size,
+            settings,
+            {f"torch.{name}": torch.call(name, rows=256, units=512) for name in ("bernoulli", "sigmoid_bernoulli")},
+        )
+
+
+def each(case: str, functions: dict, numbers: int, settings: Settings, peers: dict | None = None) -> Iterator[Row]:
+    """The time of one of so many numbers, at most 1 ns, and beside each of the others."""
+    runs = {
+        name: steadily(lambda loops, f=function: [f() for _ in range(loops)], 2e-9 * numbers)
+        for name, function in functions.items()
+    }
+    spreads = interleaved(runs | (peers or {}), repeats(settings))
+    spreads = {name: s.scaled(1 / numbers) if isinstance(s, Spread) else s for name, s in spreads.items()}
+    yield row(case, "time", spreads["ours"].scaled(1e9), "ns", at_least=1.0)
+    for name in list(spreads)[1:]:
+        yield compared(case, spreads, unit="ns", peer=name)
+
+
+# --- teams and compilation --------------------------------------------------------------------------------------------
+
+
+@kernel
+def _meet(team, worker, loops):
+    enter(team)
+    for _ in range(loops):
+        if not barrier(team):
+            return
+
+
+def barriers(settings: Settings) -> Iterator[Row]:
+    run_team(_meet, settings.threads, 1)
+    measure = steadily(lambda loops: run_team(_meet, settings.threads, loops), 2e-7, time.perf_counter)
+    spread = interleaved({"ours": measure}, repeats(settings))["ours"]
+    limit = 0.2 if settings.threads == 2 else None  # us
+    yield row(f"barrier of {settings.threads} threads", "time", spread.scaled(1e6), "us", at_least=limit)
+
+
+FIRST_USE = """
+import time
+import numba, scipy.linalg.cython_blas, benchmarks.table
+begin = time.process_time()
+from benchmarks.machine_room import use_everything
+use_everything()
+print(time.process_time() - begin)
+"""
+
+
+def use_everything() -> None:
+    """Run each kernel that engines call, in float32: what has to be compiled, or loaded."""
+    a, key = np.ones((3, 40), FLOAT), Key.from_seed(0)
+    matmul(a, a.T.copy()), matmul_nt(a, a)
+    words, lists = np.ones(3, np.uint64), np.array([0, 2], np.int32)
+    multiply_binary(lists, 0, 2, flat(a), 40, np.empty(40, FLOAT), 0, False)
+    multiply_sparse(lists, a[0], 0, 2, flat(a), 40, np.empty(40, FLOAT), 0, False)
+    add_pattern(words, 0, a[0], 0, np.empty(40, FLOAT), 0, 40)
+    softmax_rows(a, a.copy()), log_sum_exp_rows(a, np.empty(3, FLOAT))
+    draw_uniform(key.words, words, np.uint64(0), a)
+    draw_normal(key.words, words, np.uint64(0), a)
+    draw_bernoulli(key.words, words, np.uint64(0), a, a)
+    draw_bernoulli_of_sigmoid(key.words, words, np.uint64(0), a, a)
+    draw_poisson(key.words, words, np.uint64(0), np.ones_like(a), a)
+    permutation(key, 0, 5), hash_rows(a)
+    run_team(_overlaps, 1, 1, words, 1, words, np.empty(3, np.int64))
+    run_team(_meet, 1, 1)
+
+
+def compilation(settings: Settings) -> Iterator[Row]:
+    """Fresh processes: the first compiles into an empty folder, the following ones load."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = os.environ | {"NUMBA_CACHE_DIR": folder}
+
+        def first_use() -> float:
+            command = [sys.executable, "-c", FIRST_USE]
+            return float(subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout)
+
+        case = "machine room, float32"
+        yield row(case, "compiled", Spread((first_use(),)), "s", at_least=12.0)
+        loaded = interleaved({"ours": first_use}, repeats(settings), warm_up=0)["ours"]
+        yield row(case, "loaded from disk", loaded, "s", at_least=0.3)
+
+
+CASES = {
+    "gemm": gemm,
+    "gemm-team": gemm_team,
+    "row-sums": row_sums,
+    "overlaps": overlaps,
+    "uniform": uniform,
+    "bernoulli": bernoulli,
+    "barriers": barriers,
+    "compilation": compilation,
+}
+
+if __name__ == "__main__":
+    main(__doc__, CASES, threads=2)

@@ -178,13 +178,15 @@ draw_normal = specialise(_fill, convert=normal_from, kind=NORMAL)
 
 
 def _bernoulli(key, rows, step, x, out):
-    words = np.empty(_CHUNK + 4 * BLOCKS, np.uint64)
+    words, means = np.empty(_CHUNK + 4 * BLOCKS, np.uint64), np.empty(_CHUNK, x.dtype)
     for i in range(out.shape[0]):
         for start in range(0, out.shape[1], _CHUNK):
             piece, field = out[i, start : start + _CHUNK], x[i, start : start + _CHUNK]
             _fill_words(key, rows[i], step, UNIFORM, start, piece.shape[0], words)
+            for unit in range(piece.shape[0]):  # by itself: float32 fills twice the lanes that the words do
+                means[unit] = mean(field[unit])
             for unit in range(piece.shape[0]):
-                piece[unit] = uniform64(words[unit]) < mean(field[unit])
+                piece[unit] = uniform64(words[unit]) < means[unit]
 
 
 def _itself(p):

@@ -14,7 +14,7 @@ import pytest
 from llvmlite import binding
 
 HERE = Path(__file__).parent
-FILES = [HERE / f"test_{name}.py" for name in ("simd", "gemm", "philox", "random")]
+FILES = [HERE / f"test_{name}.py" for name in ("simd", "gemm", "philox")]
 AVX2 = ("avx2", "fma", "avx", "bmi", "bmi2", "popcnt", "sse4.2")
 PROCESSORS = {"generic": (), "haswell": AVX2}
 VECTOR_CODE = {

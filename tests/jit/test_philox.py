@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from bioneuro._jit.kernel import kernel
-from bioneuro._jit.philox import open_uniform, philox, uniform32, uniform64
+from bioneuro._jit.philox import BLOCKS, open_uniform, philox, philox_blocks, uniform32, uniform64
 from tests.naive import jit_random as naive
 
 pytestmark = pytest.mark.small
@@ -36,6 +36,11 @@ def block(counter, key, out):
 
 
 @kernel
+def blocks(counter, key, out, start):
+    philox_blocks(counter[0], counter[1], counter[2], counter[3], key[0], key[1], out, start)
+
+
+@kernel
 def numbers(words, out):
     for i in range(words.shape[0]):
         out[i, 0] = uniform64(words[i])
@@ -64,6 +69,21 @@ def test_blocks_equal_numpys_philox_bit_for_bit():
         following = counter.copy()
         following[0] += np.uint64(1)
         assert compute(following, key) == reference.random_raw(4).tolist()
+
+
+def test_counters_side_by_side_equal_numpys_philox_bit_for_bit():
+    draw = np.random.default_rng(1)
+    for first in (1, 12345, 2**64 - 40):
+        counter, key = draw.integers(0, 2**64, 4, np.uint64), draw.integers(0, 2**64, 2, np.uint64)
+        counter[0] = first
+        out = np.zeros(4 * BLOCKS + 5, np.uint64)
+        blocks(counter, key, out, 3)
+        before = counter.copy()
+        before[0] -= np.uint64(1)
+        reference = np.random.Philox(counter=before, key=key)  # NumPy counts up before it draws
+        assert out[3:-2].tolist() == reference.random_raw(4 * BLOCKS).tolist()
+        assert not out[:3].any()
+        assert not out[-2:].any()
 
 
 def test_uniform_numbers_take_the_upper_bits_and_stay_below_one():

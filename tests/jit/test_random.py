@@ -91,6 +91,16 @@ def test_long_rows_are_drawn_like_short_ones(kind):
     np.testing.assert_allclose(out[:, units], expected, rtol=1e-14 if kind == "normal" else 0)
 
 
+@pytest.mark.parametrize("m", [44, 100, 1500])
+def test_a_row_is_numpys_stream_from_the_counter_of_its_first_unit(m):
+    rows, step = np.array([9, 5], np.uint64), 7
+    out = fill_uniform(KEY, step, np.empty((2, m)), rows)
+    for row, line in zip(rows, out, strict=True):
+        before = np.array([2**64 - 1, row - np.uint64(1), step, 0], np.uint64)  # NumPy counts up before it draws
+        reference = np.random.Philox(counter=before, key=KEY.words).random_raw(m)
+        assert line.tolist() == ((reference >> np.uint64(11)) / 2.0**53).tolist()
+
+
 @pytest.mark.parametrize("kind", ["uniform", "normal"])
 def test_key_row_unit_and_step_all_matter(kind):
     fill = FILLS[kind]
