@@ -1,63 +1,66 @@
 """Activations: what each unit type does on the way forward and to an error on the way back.
 
-An `Activation` works in place on (b, n) matrices. `forward(z, learnt)` turns inputs into outputs; `backward(delta, z,
-a, learnt, gradient)` turns dL/da into dL/dz and adds to the gradients of the arrays that the unit learns. `keeps_input`
-says whether the way back needs z; otherwise z is overwritten by a.
+An `Activation` is two or three functions of one number, in `kernels`, and the name of the number that each unit of the
+type has: one of its constants, or an array that it learns. Adding a unit type is its functions and a line here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from functools import cache
 from typing import NamedTuple
 
-import numpy as np
-
-from bioneuro._jit.rows import softmax_rows
+from bioneuro._jit.kernel import specialise
 from bioneuro.errors import UnsupportedTopology
 from bioneuro.topology import Population
 from feedforward import kernels
 
-Arrays = Mapping[str, np.ndarray]
-
 
 class Activation(NamedTuple):
-    """How a unit type computes; see the module."""
+    """How a unit type computes.
 
-    forward: Callable[[np.ndarray, Arrays], None]
-    backward: Callable[[np.ndarray, np.ndarray, np.ndarray, Arrays, Arrays], None]
+    value : value(z, c) -> a. slope : slope(z, a, c) -> f'(z). constant : what c is, None where it is not used.
+    constant_slope : constant_slope(z, c) -> df/dc, for a constant that is learnt.
+    keeps_input : whether the slope needs z; otherwise a may take its place.
+    """
+
+    value: Callable
+    slope: Callable
+    constant: str | None = None
+    constant_slope: Callable | None = None
     keeps_input: bool = False
 
 
-def _elementwise(name: str) -> Activation:
-    return Activation(
-        lambda z, learnt: kernels.activation(name)(z),
-        lambda delta, z, a, learnt, gradient: kernels.slope(name)(delta, a),
-    )
-
-
 ACTIVATIONS: dict[str, Activation] = {
-    "linear": Activation(lambda z, learnt: None, lambda delta, z, a, learnt, gradient: None),
-    "sigmoid": _elementwise("sigmoid"),
-    "tanh": _elementwise("tanh"),
-    "relu": _elementwise("relu"),
-    "prelu": Activation(
-        lambda z, learnt: kernels.prelu(z, learnt["alpha"]),
-        lambda delta, z, a, learnt, gradient: kernels.prelu_backward(delta, z, learnt["alpha"], gradient["alpha"]),
-        keeps_input=True,
-    ),
-    "softmax": Activation(
-        lambda z, learnt: softmax_rows(z, z),
-        lambda delta, z, a, learnt, gradient: kernels.softmax_backward(delta, a),
-    ),
+    "linear": Activation(kernels.linear, kernels.linear_slope),
+    "sigmoid": Activation(kernels.sigmoid_of, kernels.sigmoid_slope),
+    "tanh": Activation(kernels.tanh_of, kernels.tanh_slope),
+    "relu": Activation(kernels.relu, kernels.relu_slope),
+    "prelu": Activation(kernels.prelu, kernels.prelu_slope, "alpha", kernels.prelu_constant_slope, keeps_input=True),
 }
+SOFTMAX = "softmax"  # of a whole population, not of one number: it has rows of its own in `network` and the losses
 
 
-def activation_of(population: Population) -> Activation:
-    """The activation of a population's unit type; refuses by name those that have none here."""
+def activation_of(population: Population) -> Activation | None:
+    """The activation of a population's unit type, None for softmax; refuses by name those that have none here."""
     name = population.unit.name
-    if name not in ACTIVATIONS:
+    if name != SOFTMAX and name not in ACTIVATIONS:
         raise UnsupportedTopology(
             f"population {population.name!r} has {name!r} units, which backprop does not run; it runs "
-            f"{', '.join(ACTIVATIONS)}: topology.with_units({population.name}='relu')"
+            f"{', '.join([*ACTIVATIONS, SOFTMAX])}: topology.with_units({population.name}='relu')"
         )
-    return ACTIVATIONS[name]
+    return ACTIVATIONS.get(name)
+
+
+@cache
+def forward_kernel(activation: Activation) -> Callable:
+    """The kernel `kernels.forward` of an activation."""
+    return specialise(kernels.forward, value=activation.value)
+
+
+@cache
+def backward_kernel(activation: Activation) -> Callable:
+    """The kernel `kernels.backward` of an activation, or `backward_learning` where it learns its constant."""
+    if activation.constant_slope is None:
+        return specialise(kernels.backward, slope=activation.slope)
+    return specialise(kernels.backward_learning, slope=activation.slope, constant_slope=activation.constant_slope)

@@ -14,12 +14,16 @@ import numpy as np
 
 from bioneuro._jit.gemm import matmul
 from bioneuro._jit.keys import Key
+from bioneuro._jit.random import fill_uniform
+from bioneuro._jit.rows import softmax_rows
+from bioneuro._jit.simd import Matrix
 from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number, choose
 from bioneuro.optim.transform import weights_of
 from bioneuro.parameters import Parameters
 from bioneuro.topology import Dense, OneToOne, Population, Projection, Topology
 from bioneuro.training.batches import Batch
-from feedforward.activations import Activation, activation_of
+from feedforward.activations import Activation, activation_of, backward_kernel, forward_kernel
+from feedforward.kernels import linear
 from feedforward.losses import loss_for
 
 Product = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -30,7 +34,7 @@ class Layer(NamedTuple):
 
     population: Population
     incoming: tuple[Projection, ...]
-    activation: Activation
+    activation: Activation | None  # None: softmax
 
 
 class Layers(NamedTuple):
@@ -106,12 +110,17 @@ class Network:
                 h = arriving if h is None else np.add(h, arriving, out=h)
             if population.bias:
                 h += params[f"{population.name}.bias"]
-            if activation.keeps_input or population is self.output:
+            a = h
+            if population is self.output or activation is None or activation.keeps_input:
                 inputs[population.name] = h
-                h = h.copy()
-            activation.forward(h, _learnt(population, params))
-            outputs[population.name] = h
-            emitted[population.name] = _masked(h, masks.get(population.name))
+                a = np.empty_like(h)
+            if activation is None:
+                softmax_rows(h, a)
+            elif activation.value is not linear or a is not h:
+                constants = constants_of(population, activation, params)
+                forward_kernel(activation)(_matrix(h), _matrix(a), *h.shape, constants, 0)
+            outputs[population.name] = a
+            emitted[population.name] = _masked(a, masks.get(population.name))
         return Layers(inputs, outputs, emitted)
 
     def backward(
@@ -134,13 +143,7 @@ class Network:
             if name in masks:
                 delta *= masks[name]
             if not (closed and population is self.output):
-                activation.backward(
-                    delta,
-                    layers.inputs.get(name),
-                    layers.outputs[name],
-                    _learnt(population, params),
-                    _learnt(population, gradient),
-                )
+                _through_unit(population, activation, params, layers, delta, gradient)
             if population.bias:
                 gradient[f"{name}.bias"] += delta.sum(axis=0)
             for projection in incoming:
@@ -153,6 +156,26 @@ class Network:
                     back = _back(projection, delta, params)
                     known = deltas.get(projection.pre)
                     deltas[projection.pre] = back if known is None else np.add(known, back, out=known)
+
+
+def _through_unit(
+    population: Population,
+    activation: Activation | None,
+    params: Parameters,
+    layers: Layers,
+    delta: np.ndarray,
+    gradient: Parameters,
+) -> None:
+    """delta <- dL/dz from dL/da; add to the gradient of what the units learn."""
+    a = layers.outputs[population.name]
+    if activation is None:  # the Jacobian of softmax, diag(a) - a a'
+        delta -= (delta * a).sum(axis=1, keepdims=True)
+        delta *= a
+        return
+    z = layers.inputs.get(population.name, a)
+    learnt = gradient[f"{population.name}.{activation.constant}"] if activation.constant_slope else a[:0, 0]
+    constants = constants_of(population, activation, params)
+    backward_kernel(activation)(_matrix(delta), _matrix(z), _matrix(a), *a.shape, constants, 0, learnt, 0)
 
 
 def _through(projection: Projection, x: np.ndarray, params: Parameters, product: Product) -> np.ndarray:
@@ -169,8 +192,18 @@ def _masked(x: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
     return x if mask is None else x * mask
 
 
-def _learnt(population: Population, params: Parameters) -> dict[str, np.ndarray]:
-    return {array: params[f"{population.name}.{array}"] for array in population.unit.learns}
+def _matrix(array: np.ndarray) -> Matrix:
+    return Matrix(array.reshape(-1), 0, array.shape[1], 1)
+
+
+def constants_of(population: Population, activation: Activation, params: Parameters) -> np.ndarray:
+    """What `activation` calls c, one number a unit: learnt, a constant of the unit type, or 0 where there is none."""
+    name = activation.constant
+    if name is None:
+        return np.zeros(population.size, params.dtype)
+    if name in population.unit.learns:
+        return params[f"{population.name}.{name}"]
+    return np.broadcast_to(getattr(population.unit, name), population.size).astype(params.dtype)
 
 
 def alive_masks(topology: Topology, alive: np.ndarray, dtype) -> dict[str, np.ndarray]:
@@ -212,8 +245,8 @@ class Backprop:
         layers = self.network.forward(params, batch.X, masks, np.matmul)
         name = self.network.output.name
         z, a = layers.inputs[name], layers.outputs[name]
-        value = self.loss.value(z, a, batch.y).mean()
-        delta = self.loss.delta(z, a, batch.y) / params.dtype.type(len(batch.X))
+        delta = np.empty_like(z)
+        value = self.loss(z, a, batch.y, delta).mean()
         self.network.backward(params, layers, delta, self.loss.closed, out, masks)
         if self.l2:
             for where in weights_of(params):
@@ -225,8 +258,8 @@ class Backprop:
     def _drop(self, n_rows: int, key: Key, step: int, dtype) -> dict[str, np.ndarray]:
         masks = {}
         for name, share in self.dropout.items():
-            generator = key.child("dropout").child(name).child(step).generator()
-            lives = generator.random((n_rows, self.network.topology[name].size), dtype=np.float32) >= share
+            draws = np.empty((n_rows, self.network.topology[name].size), np.float32)
+            lives = fill_uniform(key.child("dropout").child(name), step, draws) >= np.float32(share)
             masks[name] = lives * dtype.type(1 / (1 - share))
         return masks
 
@@ -234,4 +267,5 @@ class Backprop:
         """Mean loss over rows without dropout and penalty, as validation takes it."""
         layers = self.network.forward(params, X, None, np.matmul)
         name = self.network.output.name
-        return float(self.loss.value(layers.inputs[name], layers.outputs[name], y).mean())
+        z, a = layers.inputs[name], layers.outputs[name]
+        return float(self.loss(z, a, y, np.empty_like(z)).mean())

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,9 +20,10 @@ from bioneuro.optim.transform import Transform
 
 @dataclass(frozen=True)
 class Optimizer(Transform):
-    """Base of the optimisers: named moments of the length of theta, all 0 at the start."""
+    """Base of the optimisers: named moments of the length of theta, all 0 at the start, and a rule for one number."""
 
     moments: ClassVar[tuple[str, ...]] = ()
+    rule: ClassVar[Callable]
 
     def __post_init__(self):
         for name, value in vars(self).items():
@@ -31,8 +34,20 @@ class Optimizer(Transform):
             elif name.startswith("beta"):
                 check_number(name, value, low=0, high=1, open_high=True)
 
+    def constants(self, step: int) -> tuple[float, ...]:
+        """What the rule needs to know of step number `step`, counted from 0; at most `kernels.N_CONSTANTS` numbers."""
+        raise NotImplementedError
+
     def init(self, parameters):
         return {name: np.zeros_like(parameters.theta) for name in self.moments}
+
+    def update(self, update, state, parameters, step):
+        moments = [state[name] for name in self.moments]
+        unused = [update[:0]] * (3 - len(moments))
+        constants = np.zeros(kernels.N_CONSTANTS, update.dtype)
+        given = self.constants(step)
+        constants[: len(given)] = given
+        kernels.whole(type(self).rule, len(moments))(update, *moments, *unused, constants)
 
 
 @dataclass(frozen=True)
@@ -41,8 +56,10 @@ class sgd(Optimizer):
 
     rate: float | Schedule = 0.1
 
-    def update(self, update, state, parameters, step):
-        update *= -update.dtype.type(as_schedule(self.rate)(step))
+    rule = staticmethod(kernels.sgd)
+
+    def constants(self, step):
+        return (as_schedule(self.rate)(step),)
 
 
 @dataclass(frozen=True)
@@ -53,10 +70,10 @@ class momentum(Optimizer):
     beta: float | Schedule = 0.9
 
     moments = ("velocity",)
+    rule = staticmethod(kernels.momentum)
 
-    def update(self, update, state, parameters, step):
-        rate, beta = (update.dtype.type(as_schedule(value)(step)) for value in (self.rate, self.beta))
-        kernels.momentum(update, state["velocity"], rate, beta)
+    def constants(self, step):
+        return as_schedule(self.rate)(step), as_schedule(self.beta)(step)
 
 
 @dataclass(frozen=True)
@@ -67,10 +84,10 @@ class nesterov(Optimizer):
     beta: float | Schedule = 0.9
 
     moments = ("velocity",)
+    rule = staticmethod(kernels.nesterov)
 
-    def update(self, update, state, parameters, step):
-        rate, beta = (update.dtype.type(as_schedule(value)(step)) for value in (self.rate, self.beta))
-        kernels.nesterov(update, state["velocity"], rate, beta)
+    def constants(self, step):
+        return as_schedule(self.rate)(step), as_schedule(self.beta)(step)
 
 
 @dataclass(frozen=True)
@@ -82,11 +99,10 @@ class rmsprop(Optimizer):
     epsilon: float = 1e-8
 
     moments = ("square",)
+    rule = staticmethod(kernels.rmsprop)
 
-    def update(self, update, state, parameters, step):
-        number = update.dtype.type
-        rate = number(as_schedule(self.rate)(step))
-        kernels.rmsprop(update, state["square"], rate, number(self.beta), number(self.epsilon))
+    def constants(self, step):
+        return as_schedule(self.rate)(step), self.beta, 1 - self.beta, self.epsilon
 
 
 @dataclass(frozen=True)
@@ -103,13 +119,12 @@ class adam(Optimizer):
     epsilon: float = 1e-8
 
     moments = ("mean", "square")
+    rule = staticmethod(kernels.adam)
 
-    def update(self, update, state, parameters, step):
-        number = update.dtype.type
+    def constants(self, step):
         size = as_schedule(self.rate)(step) / (1 - self.beta1 ** (step + 1))
-        root = 1 / np.sqrt(1 - self.beta2 ** (step + 1))
-        constants = (number(value) for value in (size, root, self.beta1, self.beta2, self.epsilon))
-        kernels.adam(update, state["mean"], state["square"], *constants)
+        root = 1 / math.sqrt(1 - self.beta2 ** (step + 1))
+        return size, root, self.epsilon, self.beta1, 1 - self.beta1, self.beta2, 1 - self.beta2
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {

@@ -1,0 +1,221 @@
+"""What a processor can do and Numba cannot say: atomic words, waiting politely, flushing subnormal numbers to zero.
+
+The functions are their own plain-Python twins; kernels run the LLVM instructions. Written for x86-64 and arm64; other
+processors spin without a hint and keep subnormal numbers.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+import threading
+import time
+
+from llvmlite import binding, ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from bioneuro._jit.kernel import twin_of
+
+_WORD, _HALF, _NOTHING = ir.IntType(64), ir.IntType(32), ir.VoidType()
+_YIELD = "bioneuro_yield_to_others"  # a name instead of an address: cached machine code outlives the process
+_X86, _ARM = ("x86_64", "amd64"), ("aarch64", "arm64")
+# x86: flush results to zero (bit 15), take arguments as zero (bit 6) in MXCSR; arm64: both are bit 24 of FPCR
+_FLUSH = dict.fromkeys(_X86, 0x8040) | dict.fromkeys(_ARM, 1 << 24)
+_PAUSE = {  # `yield` takes no time on most arm64 cores, `isb` some nanoseconds
+    **dict.fromkeys(_X86, ("llvm.x86.sse2.pause",)),
+    **dict.fromkeys(_ARM, ("llvm.aarch64.isb", ir.Constant(_HALF, 15))),
+}
+_one_at_a_time = threading.Lock()
+
+
+def atomic_add(words, place, amount):
+    """words[place] += amount in one step that no other thread can divide; return what it was. words: int64 (n,).
+
+    What this thread wrote before is seen by every thread that has read the new value with `atomic_load`.
+    """
+    with _one_at_a_time:
+        old = int(words[place])
+        words[place] = old + amount
+    return old
+
+
+def atomic_load(words, place):
+    """Return words[place] as the other threads have left it. words: int64 (n,)."""
+    return int(words[place])
+
+
+def pause():
+    """Wait some ten nanoseconds, leaving the core to its other hardware thread."""
+    time.sleep(0)
+
+
+def yield_to_others():
+    """Let the operating system run another thread on this core, if one is waiting."""
+    time.sleep(0)
+
+
+def float_state():
+    """Return this thread's floating-point control word (int64)."""
+    return 0
+
+
+def set_float_state(state):
+    """Set this thread's floating-point control word to one that `float_state` has given."""
+
+
+def flush_subnormals():
+    """Take numbers below the normal range (2^-126 in float32) as zero in this thread from here on.
+
+    Sums that decay towards zero otherwise become up to a hundred times slower near it.
+    """
+
+
+def _register_yield() -> None:
+    if sys.platform == "win32":
+        function = ctypes.WinDLL("kernel32").SwitchToThread
+    else:
+        function = ctypes.CDLL(None).sched_yield
+    binding.add_symbol(_YIELD, ctypes.cast(function, ctypes.c_void_p).value)
+
+
+_register_yield()
+
+
+def _architecture(builder):
+    return builder.module.triple.partition("-")[0]
+
+
+def _call(builder, name, result, *arguments):
+    function = ir.FunctionType(result, [argument.type for argument in arguments])
+    return builder.call(cgutils.get_or_insert_function(builder.module, function, name), arguments)
+
+
+def _emit_pause(builder):
+    if _architecture(builder) in _PAUSE:
+        name, *arguments = _PAUSE[_architecture(builder)]
+        _call(builder, name, _NOTHING, *arguments)
+
+
+def _emit_yield(builder):
+    _call(builder, _YIELD, _HALF)
+
+
+def _emit_float_state(builder):
+    if _architecture(builder) in _X86:
+        slot, address = _slot(builder)
+        _call(builder, "llvm.x86.sse.stmxcsr", _NOTHING, address)
+        return builder.zext(builder.load(slot), _WORD)
+    if _architecture(builder) in _ARM:
+        return _call(builder, "llvm.aarch64.get.fpcr", _WORD)
+    return ir.Constant(_WORD, 0)
+
+
+def _emit_set_float_state(builder, state):
+    if _architecture(builder) in _X86:
+        slot, address = _slot(builder)
+        builder.store(builder.trunc(state, _HALF), slot)
+        _call(builder, "llvm.x86.sse.ldmxcsr", _NOTHING, address)
+    elif _architecture(builder) in _ARM:
+        _call(builder, "llvm.aarch64.set.fpcr", _NOTHING, state)
+
+
+def _emit_flush_subnormals(builder):
+    mask = ir.Constant(_WORD, _FLUSH.get(_architecture(builder), 0))
+    _emit_set_float_state(builder, builder.or_(_emit_float_state(builder), mask))
+
+
+def _slot(builder):
+    """A place in memory, where alone MXCSR moves to and from, and its address as the instructions want it."""
+    slot = cgutils.alloca_once(builder, _HALF)
+    return slot, builder.bitcast(slot, ir.IntType(8).as_pointer())
+
+
+def _pointer(context, builder, signature, arguments):
+    return builder.gep(context.make_array(signature.args[0])(context, builder, arguments[0]).data, [arguments[1]])
+
+
+@intrinsic
+def _atomic_add(_, words, place, amount):
+    def generate(context, builder, signature, arguments):
+        return builder.atomic_rmw("add", _pointer(context, builder, signature, arguments), arguments[2], "acq_rel")
+
+    return types.int64(words, types.int64, types.int64), generate
+
+
+@intrinsic
+def _atomic_load(_, words, place):
+    def generate(context, builder, signature, arguments):
+        return builder.load_atomic(_pointer(context, builder, signature, arguments), "acquire", 8)
+
+    return types.int64(words, types.int64), generate
+
+
+def _without_arguments(emit):
+    @intrinsic
+    def instruction(_):
+        def generate(context, builder, signature, arguments):
+            emit(builder)
+            return context.get_dummy_value()
+
+        return types.none(), generate
+
+    return instruction
+
+
+_pause, _yield_to_others, _flush_subnormals = map(
+    _without_arguments, (_emit_pause, _emit_yield, _emit_flush_subnormals)
+)
+
+
+@intrinsic
+def _float_state(_):
+    def generate(context, builder, signature, arguments):
+        return _emit_float_state(builder)
+
+    return types.int64(), generate
+
+
+@intrinsic
+def _set_float_state(_, state):
+    def generate(context, builder, signature, arguments):
+        _emit_set_float_state(builder, arguments[0])
+        return context.get_dummy_value()
+
+    return types.none(types.int64), generate
+
+
+@twin_of(atomic_add)
+def _(words, place, amount):
+    return lambda words, place, amount: _atomic_add(words, place, amount)
+
+
+@twin_of(atomic_load)
+def _(words, place):
+    return lambda words, place: _atomic_load(words, place)
+
+
+@twin_of(pause)
+def _():
+    return lambda: _pause()
+
+
+@twin_of(yield_to_others)
+def _():
+    return lambda: _yield_to_others()
+
+
+@twin_of(float_state)
+def _():
+    return lambda: _float_state()
+
+
+@twin_of(set_float_state)
+def _(state):
+    return lambda state: _set_float_state(state)
+
+
+@twin_of(flush_subnormals)
+def _():
+    return lambda: _flush_subnormals()

@@ -1,0 +1,321 @@
+"""Many training steps in one compiled call, by a team of threads.
+
+**Every worker owns units**: a range of the columns of each population, in whole registers. It computes what reaches
+them and what they emit, the error of their inputs, and the learning of the weights that end on them, which therefore
+stay in its own cache. A step is
+
+    forward, population by population:  z = sum a_pre W (+ bias),  a = f(z), dropped units silent
+    the loss, row by row:               dL/dz of the outputs
+    backward:                           delta = (sum delta_post W') f'(z)
+    update:                             a_pre' delta, a block of rows at a time, straight into the optimiser
+
+with a barrier after each population, and no sum is split between workers: the bits do not depend on their number.
+
+Nothing here is compiled for one network, loss or optimiser: the tables of a `Plan` say what to do, and activations,
+losses, optimiser rules and matrix products are called by address (`_jit/dispatch.py`). Rows of all matrices are padded
+with zeros to whole registers.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bioneuro._jit.dispatch import call
+from bioneuro._jit.kernel import kernel
+from bioneuro._jit.philox import philox, uniform32
+from bioneuro._jit.simd import Matrix
+from bioneuro._jit.team import barrier, enter, share
+
+PAD = 16  # numbers that rows are padded to: a register, and a cache line of float32
+BLOCK = 24  # rows of a gradient that are made and used at a time
+
+# columns of `Plan.populations`, one row a population in feedforward order, the input first
+(
+    SIZE,  # units
+    WIDTH,  # the same, padded
+    INPUT,  # z in `Plan.space`
+    OUTPUT,  # a; the same place where the way back needs no z
+    ERROR,  # dL/dz
+    MASK,  # what dropout multiplies with; -1: no dropout
+    BIAS,  # in theta; -1: none
+    CONSTANT,  # in theta: the number that each unit of the type has, learnt or not
+    LEARNT,  # where its gradient goes in `Plan.space`; -1: it is not learnt
+    FORWARD,  # address of a = f(z); 0: a is z, or the loss computes it
+    BACKWARD,  # address of delta <- delta f'(z); 0: nothing to do
+    FIRST_IN,  # projections that end here: rows FIRST_IN to LAST_IN of `Plan.projections`
+    LAST_IN,
+    FIRST_OUT,  # projections that begin here: entries FIRST_OUT to LAST_OUT of `Plan.outgoing`
+    LAST_OUT,
+    BIAS_ARRAY,  # row of `Learning.own`
+    CONSTANT_ARRAY,
+) = range(17)
+N_POPULATION = 17
+PRE, POST, WEIGHTS, ONE_TO_ONE, ARRAY = range(5)  # columns of `Plan.projections`; WEIGHTS in theta, ARRAY of `own`
+N_PROJECTION = 5
+
+
+class Plan(NamedTuple):
+    """What a network computes and where; see the names of the columns above. Made by `feedforward.program`."""
+
+    populations: np.ndarray
+    projections: np.ndarray
+    outgoing: np.ndarray
+    dropout: np.ndarray  # (n_populations, 3) uint64: the two words of the key, and the share that is dropped, in 2^-24
+    space: np.ndarray  # flat: everything that passes through the network
+    multiply: int
+    multiply_nt: int
+    loss: int
+
+
+class Data(NamedTuple):
+    """The rows to learn from, in `order`; step s takes entries s batch_size to (s + 1) batch_size of it."""
+
+    X: np.ndarray
+    y: np.ndarray
+    weights: np.ndarray  # of the rows; empty: all 1
+    order: np.ndarray
+    batch_size: int
+    losses: np.ndarray  # out: of each row, in order
+
+
+class Learning(NamedTuple):
+    """What changes, and how: padded theta and moments, the rule's address, constants of steps and of arrays."""
+
+    theta: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    third: np.ndarray
+    rule: int
+    constants: np.ndarray  # (steps, N_CONSTANTS)
+    own: np.ndarray  # (arrays, N_OWN)
+    scratch: np.ndarray  # (workers, ...) for a block of gradients
+
+
+@kernel
+def train(team, worker, plan, data, learning, first, last, before):
+    """Take steps first, ..., last - 1 of the epoch, `before` steps after the beginning of the training."""
+    workers = enter(team)
+    n_populations = plan.populations.shape[0]
+    for step in range(first, last):
+        begin = step * data.batch_size
+        rows = min(data.batch_size, data.order.shape[0] - begin)
+        _gather(plan, data, begin, rows, worker, workers)
+        if not barrier(team):
+            return
+        for p in range(1, n_populations):
+            _forward(plan, learning, p, rows, before + step, worker, workers)
+            if not barrier(team):
+                return
+        _loss(plan, data, begin, rows, worker, workers)
+        if not barrier(team):
+            return
+        for p in range(n_populations - 1, 0, -1):
+            _backward(plan, learning, p, rows, worker, workers)
+            if not barrier(team):
+                return
+        constants = learning.constants[step - first]
+        for p in range(1, n_populations):
+            _update(plan, learning, constants, p, rows, worker, workers)
+        if not barrier(team):
+            return
+
+
+@kernel
+def _gather(plan, data, begin, rows, worker, workers):
+    """Copy the batch together, each worker some rows."""
+    to = plan.populations[0]
+    i0, i1 = share(rows, worker, workers, 1)
+    for i in range(i0, i1):
+        source = data.X[data.order[begin + i]]
+        target = plan.space[to[OUTPUT] + i * to[WIDTH] :][: source.shape[0]]
+        for j in range(source.shape[0]):
+            target[j] = source[j]
+    if to[MASK] >= 0:
+        _drop(plan, 0, rows, worker, workers, np.int64(0), np.int64(0))
+
+
+@kernel
+def _forward(plan, learning, p, rows, step, worker, workers):
+    """z and a of the worker's own units."""
+    at = plan.populations[p]
+    c0, c1 = share(at[WIDTH], worker, workers, PAD)
+    if c0 == c1:
+        return
+    z = Matrix(plan.space, at[INPUT] + c0, at[WIDTH], 1)
+    more = False
+    for q in range(at[FIRST_IN], at[LAST_IN]):
+        edge = plan.projections[q]
+        pre = plan.populations[edge[PRE]]
+        if edge[ONE_TO_ONE]:
+            x, weights = Matrix(plan.space, pre[OUTPUT] + c0, pre[WIDTH], 1), learning.theta[edge[WEIGHTS] + c0 :]
+            _scale(x, weights, z, rows, c1 - c0, more)
+        else:
+            x = Matrix(plan.space, pre[OUTPUT], pre[WIDTH], 1)
+            weights = Matrix(learning.theta, edge[WEIGHTS] + c0, at[WIDTH], 1)
+            call(plan.multiply, (x, weights, z, rows, c1 - c0, pre[SIZE], more))
+        more = True
+    if at[BIAS] >= 0:
+        _add_row(z, learning.theta[at[BIAS] + c0 :], rows, c1 - c0)
+    if at[FORWARD]:
+        a = Matrix(plan.space, at[OUTPUT] + c0, at[WIDTH], 1)
+        call(at[FORWARD], (z, a, rows, c1 - c0, learning.theta, at[CONSTANT] + c0))
+    if at[MASK] >= 0:
+        _drop(plan, p, rows, step, c0, c1)
+
+
+@kernel
+def _drop(plan, p, rows, step, c0, c1):
+    """Draw who is silent, as `Backprop` does: the mask is 0 or 1 / (1 - share); a <- a mask."""
+    at, key = plan.populations[p], plan.dropout[p, :2]
+    share_dropped = np.float32(plan.dropout[p, 2]) * np.float32(2.0**-24)
+    living = plan.space.dtype.type(1) / (plan.space.dtype.type(1) - plan.space.dtype.type(share_dropped))
+    for i in range(rows):
+        mask = plan.space[at[MASK] + i * at[WIDTH] + c0 :][: c1 - c0]
+        a = plan.space[at[OUTPUT] + i * at[WIDTH] + c0 :][: c1 - c0]
+        for j in range(0, mask.shape[0], 4):
+            words = philox(np.uint64((c0 + j) // 4), np.uint64(i), np.uint64(step), np.uint64(0), key[0], key[1])
+            for lane in range(4):
+                mask[j + lane] = living if uniform32(words[lane]) >= share_dropped else 0
+        for j in range(mask.shape[0]):
+            a[j] *= mask[j]
+
+
+@kernel
+def _loss(plan, data, begin, rows, worker, workers):
+    """dL/dz (dL/da, where the loss does not know the unit) of the worker's share of the rows."""
+    at = plan.populations[-1]
+    i0, i1 = share(rows, worker, workers, 1)
+    z, a = Matrix(plan.space, at[INPUT], at[WIDTH], 1), Matrix(plan.space, at[OUTPUT], at[WIDTH], 1)
+    delta = Matrix(plan.space, at[ERROR], at[WIDTH], 1)
+    weight = rows * plan.space.dtype.type(1)
+    if data.weights.shape[0]:
+        weight = plan.space.dtype.type(0)
+        for i in range(rows):
+            weight += data.weights[data.order[begin + i]]
+    where = data.order[begin : begin + rows]
+    losses = data.losses[begin : begin + rows]
+    call(plan.loss, (z, a, delta, data.y, where, data.weights, weight, i0, i1, losses))
+
+
+@kernel
+def _backward(plan, learning, p, rows, worker, workers):
+    """delta of the worker's own units."""
+    at = plan.populations[p]
+    c0, c1 = share(at[WIDTH], worker, workers, PAD)
+    if c0 == c1:
+        return
+    delta = Matrix(plan.space, at[ERROR] + c0, at[WIDTH], 1)
+    more = p == plan.populations.shape[0] - 1
+    for k in range(at[FIRST_OUT], at[LAST_OUT]):
+        edge = plan.projections[plan.outgoing[k]]
+        post = plan.populations[edge[POST]]
+        if edge[ONE_TO_ONE]:
+            error, weights = Matrix(plan.space, post[ERROR] + c0, post[WIDTH], 1), learning.theta[edge[WEIGHTS] + c0 :]
+            _scale(error, weights, delta, rows, c1 - c0, more)
+        else:
+            error = Matrix(plan.space, post[ERROR], post[WIDTH], 1)
+            weights = Matrix(learning.theta, edge[WEIGHTS] + c0 * post[WIDTH], post[WIDTH], 1)
+            call(plan.multiply_nt, (error, weights, delta, rows, min(c1, at[SIZE]) - c0, post[WIDTH], more))
+        more = True
+    if at[MASK] >= 0:
+        for i in range(rows):
+            d = plan.space[at[ERROR] + i * at[WIDTH] + c0 :][: c1 - c0]
+            mask = plan.space[at[MASK] + i * at[WIDTH] + c0 :][: c1 - c0]
+            for j in range(d.shape[0]):
+                d[j] *= mask[j]
+    if at[BACKWARD]:
+        z, a = Matrix(plan.space, at[INPUT] + c0, at[WIDTH], 1), Matrix(plan.space, at[OUTPUT] + c0, at[WIDTH], 1)
+        learnt = max(at[LEARNT], 0) + c0
+        if at[LEARNT] >= 0:
+            for j in range(learnt, learnt + c1 - c0):
+                plan.space[j] = 0
+        constant = at[CONSTANT] + c0
+        call(at[BACKWARD], (delta, z, a, rows, c1 - c0, learning.theta, constant, plan.space, learnt))
+
+
+@kernel
+def _update(plan, learning, constants, p, rows, worker, workers):
+    """One step of all that ends on the worker's own units."""
+    at = plan.populations[p]
+    c0, c1 = share(at[WIDTH], worker, workers, PAD)
+    columns = c1 - c0
+    if columns == 0:
+        return
+    scratch = learning.scratch[worker]
+    delta = Matrix(plan.space, at[ERROR] + c0, at[WIDTH], 1)
+    block = Matrix(scratch, 0, columns, 1)
+    for q in range(at[FIRST_IN], at[LAST_IN]):
+        edge = plan.projections[q]
+        pre = plan.populations[edge[PRE]]
+        if edge[ONE_TO_ONE]:
+            _sum_products(Matrix(plan.space, pre[OUTPUT] + c0, pre[WIDTH], 1), delta, rows, columns, scratch)
+            _step(learning, edge[WEIGHTS] + c0, at[WIDTH], 1, columns, constants, edge[ARRAY], scratch, 0)
+            continue
+        for first in range(0, pre[SIZE], BLOCK):
+            count = min(BLOCK, pre[SIZE] - first)
+            x = Matrix(plan.space, pre[OUTPUT] + first, 1, pre[WIDTH])  # turned: units by rows of the batch
+            call(plan.multiply, (x, delta, block, count, columns, rows, False))
+            place = edge[WEIGHTS] + first * at[WIDTH] + c0
+            _step(learning, place, at[WIDTH], count, columns, constants, edge[ARRAY], scratch, 0)
+    if at[BIAS] >= 0:
+        _sum_rows(delta, rows, columns, scratch)
+        _step(learning, at[BIAS] + c0, at[WIDTH], 1, columns, constants, at[BIAS_ARRAY], scratch, 0)
+    if at[LEARNT] >= 0:
+        place = at[CONSTANT] + c0
+        _step(learning, place, at[WIDTH], 1, columns, constants, at[CONSTANT_ARRAY], plan.space, at[LEARNT] + c0)
+
+
+@kernel
+def _step(learning, place, row, rows, columns, constants, array, gradient, start):
+    """Hand a block of gradients, (rows, columns) from `start` on, to the optimiser."""
+    moments = (learning.first, learning.second, learning.third)
+    block = (place, row, gradient, start, columns, rows, columns)
+    call(learning.rule, (learning.theta, *moments, *block, constants, learning.own[array]))
+
+
+@kernel
+def _add_row(z, row, rows, columns):
+    for i in range(rows):
+        target, source = z.values[z.start + i * z.row :][:columns], row[:columns]
+        for j in range(target.shape[0]):
+            target[j] += source[j]
+
+
+@kernel
+def _scale(x, weights, out, rows, columns, more):
+    """out (+)= x w, unit by unit."""
+    w = weights[:columns]
+    for i in range(rows):
+        source, target = x.values[x.start + i * x.row :][:columns], out.values[out.start + i * out.row :][:columns]
+        if more:
+            for j in range(target.shape[0]):
+                target[j] += source[j] * w[j]
+        else:
+            for j in range(target.shape[0]):
+                target[j] = source[j] * w[j]
+
+
+@kernel
+def _sum_rows(m, rows, columns, out):
+    """out[j] = sum over i of m[i, j]."""
+    total = out[:columns]
+    for j in range(total.shape[0]):
+        total[j] = 0
+    for i in range(rows):
+        row = m.values[m.start + i * m.row :][:columns]
+        for j in range(total.shape[0]):
+            total[j] += row[j]
+
+
+@kernel
+def _sum_products(x, m, rows, columns, out):
+    """out[j] = sum over i of x[i, j] m[i, j]."""
+    total = out[:columns]
+    for j in range(total.shape[0]):
+        total[j] = 0
+    for i in range(rows):
+        row, source = m.values[m.start + i * m.row :][:columns], x.values[x.start + i * x.row :][:columns]
+        for j in range(total.shape[0]):
+            total[j] += row[j] * source[j]
