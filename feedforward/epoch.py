@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bioneuro._jit.bits import float_of
 from bioneuro._jit.dispatch import call
 from bioneuro._jit.kernel import kernel
 from bioneuro._jit.philox import philox, uniform32
@@ -48,11 +49,11 @@ BLOCK = 24  # rows of a gradient that are made and used at a time
     LAST_IN,
     FIRST_OUT,  # projections that begin here: entries FIRST_OUT to LAST_OUT of `Plan.outgoing`
     LAST_OUT,
-    BIAS_ARRAY,  # row of `Learning.own`
+    BIAS_ARRAY,  # row of `Learning.own`; -1: frozen
     CONSTANT_ARRAY,
 ) = range(17)
 N_POPULATION = 17
-PRE, POST, WEIGHTS, ONE_TO_ONE, ARRAY = range(5)  # columns of `Plan.projections`; WEIGHTS in theta, ARRAY of `own`
+PRE, POST, WEIGHTS, ONE_TO_ONE, ARRAY = range(5)  # columns of `Plan.projections`; WEIGHTS in theta, ARRAY as below
 N_PROJECTION = 5
 
 
@@ -62,7 +63,7 @@ class Plan(NamedTuple):
     populations: np.ndarray
     projections: np.ndarray
     outgoing: np.ndarray
-    dropout: np.ndarray  # (n_populations, 3) uint64: the two words of the key, and the share that is dropped, in 2^-24
+    dropout: np.ndarray  # (n_populations, 3) uint64: the two words of the key, and the bits of the share, a float64
     space: np.ndarray  # flat: everything that passes through the network
     multiply: int
     multiply_nt: int
@@ -104,6 +105,11 @@ def train(team, worker, plan, data, learning, first, last, before):
         _gather(plan, data, begin, rows, worker, workers)
         if not barrier(team):
             return
+        if plan.populations[0, MASK] >= 0:
+            c0, c1 = share(plan.populations[0, WIDTH], worker, workers, PAD)
+            _drop(plan, 0, rows, before + step, c0, c1)
+            if not barrier(team):
+                return
         for p in range(1, n_populations):
             _forward(plan, learning, p, rows, before + step, worker, workers)
             if not barrier(team):
@@ -132,8 +138,6 @@ def _gather(plan, data, begin, rows, worker, workers):
         target = plan.space[to[OUTPUT] + i * to[WIDTH] :][: source.shape[0]]
         for j in range(source.shape[0]):
             target[j] = source[j]
-    if to[MASK] >= 0:
-        _drop(plan, 0, rows, worker, workers, np.int64(0), np.int64(0))
 
 
 @kernel
@@ -169,15 +173,15 @@ def _forward(plan, learning, p, rows, step, worker, workers):
 def _drop(plan, p, rows, step, c0, c1):
     """Draw who is silent, as `Backprop` does: the mask is 0 or 1 / (1 - share); a <- a mask."""
     at, key = plan.populations[p], plan.dropout[p, :2]
-    share_dropped = np.float32(plan.dropout[p, 2]) * np.float32(2.0**-24)
-    living = plan.space.dtype.type(1) / (plan.space.dtype.type(1) - plan.space.dtype.type(share_dropped))
+    dropped = float_of(plan.dropout[p, 2])
+    living = plan.space.dtype.type(1 / (1 - dropped))
     for i in range(rows):
         mask = plan.space[at[MASK] + i * at[WIDTH] + c0 :][: c1 - c0]
         a = plan.space[at[OUTPUT] + i * at[WIDTH] + c0 :][: c1 - c0]
         for j in range(0, mask.shape[0], 4):
             words = philox(np.uint64((c0 + j) // 4), np.uint64(i), np.uint64(step), np.uint64(0), key[0], key[1])
             for lane in range(4):
-                mask[j + lane] = living if uniform32(words[lane]) >= share_dropped else 0
+                mask[j + lane] = living if uniform32(words[lane]) >= np.float32(dropped) else 0
         for j in range(mask.shape[0]):
             a[j] *= mask[j]
 
@@ -189,14 +193,14 @@ def _loss(plan, data, begin, rows, worker, workers):
     i0, i1 = share(rows, worker, workers, 1)
     z, a = Matrix(plan.space, at[INPUT], at[WIDTH], 1), Matrix(plan.space, at[OUTPUT], at[WIDTH], 1)
     delta = Matrix(plan.space, at[ERROR], at[WIDTH], 1)
-    weight = rows * plan.space.dtype.type(1)
+    total = np.float64(rows)
     if data.weights.shape[0]:
-        weight = plan.space.dtype.type(0)
+        total = np.float64(0)
         for i in range(rows):
-            weight += data.weights[data.order[begin + i]]
+            total += data.weights[data.order[begin + i]]
     where = data.order[begin : begin + rows]
     losses = data.losses[begin : begin + rows]
-    call(plan.loss, (z, a, delta, data.y, where, data.weights, weight, i0, i1, losses))
+    call(plan.loss, (z, a, delta, data.y, where, data.weights, total, i0, i1, losses))
 
 
 @kernel
@@ -249,6 +253,8 @@ def _update(plan, learning, constants, p, rows, worker, workers):
     for q in range(at[FIRST_IN], at[LAST_IN]):
         edge = plan.projections[q]
         pre = plan.populations[edge[PRE]]
+        if edge[ARRAY] < 0:
+            continue
         if edge[ONE_TO_ONE]:
             _sum_products(Matrix(plan.space, pre[OUTPUT] + c0, pre[WIDTH], 1), delta, rows, columns, scratch)
             _step(learning, edge[WEIGHTS] + c0, at[WIDTH], 1, columns, constants, edge[ARRAY], scratch, 0)
@@ -259,10 +265,10 @@ def _update(plan, learning, constants, p, rows, worker, workers):
             call(plan.multiply, (x, delta, block, count, columns, rows, False))
             place = edge[WEIGHTS] + first * at[WIDTH] + c0
             _step(learning, place, at[WIDTH], count, columns, constants, edge[ARRAY], scratch, 0)
-    if at[BIAS] >= 0:
+    if at[BIAS] >= 0 and at[BIAS_ARRAY] >= 0:
         _sum_rows(delta, rows, columns, scratch)
         _step(learning, at[BIAS] + c0, at[WIDTH], 1, columns, constants, at[BIAS_ARRAY], scratch, 0)
-    if at[LEARNT] >= 0:
+    if at[LEARNT] >= 0 and at[CONSTANT_ARRAY] >= 0:
         place = at[CONSTANT] + c0
         _step(learning, place, at[WIDTH], 1, columns, constants, at[CONSTANT_ARRAY], plan.space, at[LEARNT] + c0)
 

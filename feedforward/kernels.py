@@ -169,11 +169,11 @@ def loss(z, a, delta, y, where, weights, total, begin, end, losses):
         errors = delta.values[delta.start + i * delta.row :][: delta.row]
         target = y[where[i]]
         result = row_loss(inputs, outputs, target, errors)
-        weight = weights[where[i]] if weights.shape[0] else total / total
-        losses[i] = weight * result if weight != 0 else 0
-        factor = weight / total if weight != 0 else total * 0
+        weight = np.float64(weights[where[i]]) if weights.shape[0] else 1.0
+        losses[i] = weight * result if weight != 0 else 0.0
+        factor = z.values.dtype.type(weight / total if weight != 0 else 0.0)
         for j in range(target.shape[0]):
-            errors[j] = factor * errors[j] if factor != 0 else 0
+            errors[j] = factor * errors[j] if factor != 0 else factor
     return 0
 
 

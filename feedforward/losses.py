@@ -32,7 +32,7 @@ class Loss(NamedTuple):
         """
         losses = np.empty(len(z))
         weights = np.empty(0, z.dtype) if weights is None else weights
-        total = z.dtype.type(weights.sum() if len(weights) else len(z))
+        total = float(weights.sum() if len(weights) else len(z))
         z, a, delta = (Matrix(values.reshape(-1), 0, values.shape[1], 1) for values in (z, a, delta))
         self.kernel(z, a, delta, y, np.arange(len(y)), weights, total, 0, len(y), losses)
         return losses
