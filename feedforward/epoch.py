@@ -67,13 +67,32 @@ class Plan(NamedTuple):
     space: np.ndarray  # flat: everything that passes through the network
     multiply: int
     multiply_nt: int
+    multiply_sparse: int
     loss: int
 
 
+class Columns(NamedTuple):
+    """Sparse inputs of one batch: where its rows lie in the data, and its entries by feature, with their rows."""
+
+    row_starts: np.ndarray
+    row_ends: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    rows: np.ndarray
+    values: np.ndarray
+
+
 class Data(NamedTuple):
-    """The rows to learn from, in `order`; step s takes entries s batch_size to (s + 1) batch_size of it."""
+    """The rows to learn from, in `order`; step s takes entries s batch_size to (s + 1) batch_size of it.
+
+    Inputs are dense, in X, or, where X is empty, sparse: row i has entries row_starts[i] to row_starts[i + 1].
+    """
 
     X: np.ndarray
+    row_starts: np.ndarray
+    features: np.ndarray
+    values: np.ndarray
+    batch: Columns
     y: np.ndarray
     weights: np.ndarray  # of the rows; empty: all 1
     order: np.ndarray
@@ -111,7 +130,7 @@ def train(team, worker, plan, data, learning, first, last, before):
             if not barrier(team):
                 return
         for p in range(1, n_populations):
-            _forward(plan, learning, p, rows, before + step, worker, workers)
+            _forward(plan, data, learning, p, rows, before + step, worker, workers)
             if not barrier(team):
                 return
         _loss(plan, data, begin, rows, worker, workers)
@@ -123,14 +142,17 @@ def train(team, worker, plan, data, learning, first, last, before):
                 return
         constants = learning.constants[step - first]
         for p in range(1, n_populations):
-            _update(plan, learning, constants, p, rows, worker, workers)
+            _update(plan, data, learning, constants, p, rows, worker, workers)
         if not barrier(team):
             return
 
 
 @kernel
 def _gather(plan, data, begin, rows, worker, workers):
-    """Copy the batch together, each worker some rows."""
+    """Put the batch together: each worker some rows of dense inputs, or some features of sparse ones."""
+    if data.X.shape[0] == 0:
+        _sort_by_feature(data, begin, rows, worker, workers)
+        return
     to = plan.populations[0]
     i0, i1 = share(rows, worker, workers, 1)
     for i in range(i0, i1):
@@ -141,7 +163,49 @@ def _gather(plan, data, begin, rows, worker, workers):
 
 
 @kernel
-def _forward(plan, learning, p, rows, step, worker, workers):
+def _sort_by_feature(data, begin, rows, worker, workers):
+    """The entries of the worker's own features, by feature and row; features ascend within a row of the data."""
+    batch, room = data.batch, data.batch.rows.shape[0] // workers
+    f0, f1 = share(batch.starts.shape[0], worker, workers, 1)
+    for f in range(f0, f1):
+        batch.ends[f] = 0
+    for i in range(rows):
+        start, end = data.row_starts[data.order[begin + i]], data.row_starts[data.order[begin + i] + 1]
+        if worker == 0:
+            batch.row_starts[i], batch.row_ends[i] = start, end
+        e = _first_from(data.features, start, end, f0)
+        while e < end and data.features[e] < f1:
+            batch.ends[data.features[e]] += 1
+            e += 1
+    place = worker * room
+    for f in range(f0, f1):
+        count = batch.ends[f]
+        batch.starts[f] = batch.ends[f] = place
+        place += count
+    for i in range(rows):
+        start, end = data.row_starts[data.order[begin + i]], data.row_starts[data.order[begin + i] + 1]
+        e = _first_from(data.features, start, end, f0)
+        while e < end and data.features[e] < f1:
+            place = batch.ends[data.features[e]]
+            batch.rows[place], batch.values[place] = i, data.values[e]
+            batch.ends[data.features[e]] = place + 1
+            e += 1
+
+
+@kernel
+def _first_from(features, start, end, wanted):
+    """Where in the ascending features[start:end] the first that is not below `wanted` stands."""
+    while start < end:
+        middle = (start + end) // 2
+        if features[middle] < wanted:
+            start = middle + 1
+        else:
+            end = middle
+    return start
+
+
+@kernel
+def _forward(plan, data, learning, p, rows, step, worker, workers):
     """z and a of the worker's own units."""
     at = plan.populations[p]
     c0, c1 = share(at[WIDTH], worker, workers, PAD)
@@ -156,9 +220,14 @@ def _forward(plan, learning, p, rows, step, worker, workers):
             x, weights = Matrix(plan.space, pre[OUTPUT] + c0, pre[WIDTH], 1), learning.theta[edge[WEIGHTS] + c0 :]
             _scale(x, weights, z, rows, c1 - c0, more)
         else:
-            x = Matrix(plan.space, pre[OUTPUT], pre[WIDTH], 1)
             weights = Matrix(learning.theta, edge[WEIGHTS] + c0, at[WIDTH], 1)
-            call(plan.multiply, (x, weights, z, rows, c1 - c0, pre[SIZE], more))
+            if edge[PRE] == 0 and data.X.shape[0] == 0:
+                batch = data.batch
+                entries = (batch.row_starts, batch.row_ends, data.features, data.values)
+                call(plan.multiply_sparse, (*entries, weights, z, rows, c1 - c0, more))
+            else:
+                x = Matrix(plan.space, pre[OUTPUT], pre[WIDTH], 1)
+                call(plan.multiply, (x, weights, z, rows, c1 - c0, pre[SIZE], more))
         more = True
     if at[BIAS] >= 0:
         _add_row(z, learning.theta[at[BIAS] + c0 :], rows, c1 - c0)
@@ -240,7 +309,7 @@ def _backward(plan, learning, p, rows, worker, workers):
 
 
 @kernel
-def _update(plan, learning, constants, p, rows, worker, workers):
+def _update(plan, data, learning, constants, p, rows, worker, workers):
     """One step of all that ends on the worker's own units."""
     at = plan.populations[p]
     c0, c1 = share(at[WIDTH], worker, workers, PAD)
@@ -261,8 +330,13 @@ def _update(plan, learning, constants, p, rows, worker, workers):
             continue
         for first in range(0, pre[SIZE], BLOCK):
             count = min(BLOCK, pre[SIZE] - first)
-            x = Matrix(plan.space, pre[OUTPUT] + first, 1, pre[WIDTH])  # turned: units by rows of the batch
-            call(plan.multiply, (x, delta, block, count, columns, rows, False))
+            if edge[PRE] == 0 and data.X.shape[0] == 0:
+                batch = data.batch
+                entries = (batch.starts[first:], batch.ends[first:], batch.rows, batch.values)
+                call(plan.multiply_sparse, (*entries, delta, block, count, columns, False))
+            else:
+                x = Matrix(plan.space, pre[OUTPUT] + first, 1, pre[WIDTH])  # turned: units by rows of the batch
+                call(plan.multiply, (x, delta, block, count, columns, rows, False))
             place = edge[WEIGHTS] + first * at[WIDTH] + c0
             _step(learning, place, at[WIDTH], count, columns, constants, edge[ARRAY], scratch, 0)
     if at[BIAS] >= 0 and at[BIAS_ARRAY] >= 0:

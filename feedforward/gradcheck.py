@@ -73,6 +73,8 @@ def check_gradient(
     analytic.theta[...] = 0
     estimator(params, batch, key, 0, analytic)
     unused = Parameters.zeros(topology, "float64")
-    numerical = numerical_gradient(lambda: estimator(params, batch, key, 0, unused), params.theta)
+    numerical = numerical_gradient(
+        lambda: estimator(params, batch, key, 0, unused) + estimator.penalty(params), params.theta
+    )
     scale = np.maximum(np.abs(analytic.theta), np.abs(numerical))
     return float(np.max(np.abs(analytic.theta - numerical) / np.maximum(scale, max(1e-3 * scale.max(), 1e-12))))

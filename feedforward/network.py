@@ -18,7 +18,7 @@ from bioneuro._jit.random import fill_uniform
 from bioneuro._jit.rows import softmax_rows
 from bioneuro._jit.simd import Matrix
 from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number, choose
-from bioneuro.optim.transform import weights_of
+from bioneuro.optim.transform import Transform, weights_of
 from bioneuro.parameters import Parameters
 from bioneuro.topology import Dense, OneToOne, Population, Projection, Topology
 from bioneuro.training.batches import Batch
@@ -213,7 +213,9 @@ def alive_masks(topology: Topology, alive: np.ndarray, dtype) -> dict[str, np.nd
 
 
 class Backprop:
-    """Gradient estimator: mean loss over a batch plus l2 |W|^2 (biases are free), by backpropagation.
+    """Gradient estimator: of the mean loss over a batch plus l2 |W|^2 (biases are free), by backpropagation.
+
+    It returns the loss without the penalty, which `penalty` gives.
 
     Parameters
     ----------
@@ -250,10 +252,21 @@ class Backprop:
         self.network.backward(params, layers, delta, self.loss.closed, out, masks)
         if self.l2:
             for where in weights_of(params):
-                weights = params.theta[where]
-                value += self.l2 * float(np.dot(weights, weights))
-                out.theta[where] += params.dtype.type(2 * self.l2) * weights
+                out.theta[where] += params.dtype.type(2 * self.l2) * params.theta[where]
         return float(value)
+
+    def penalty(self, params: Parameters) -> float:
+        """l2 |W|^2."""
+        return self.l2 * sum(float(np.dot(params.theta[where], params.theta[where])) for where in weights_of(params))
+
+    def program(self, params: Parameters, X: np.ndarray, y: np.ndarray, optimizer: Transform, batch_size: int):
+        """The training as a `Program`, which takes many steps in a compiled call; None where it cannot."""
+        from feedforward.program import Program, reason_against
+
+        plain = type(self).__call__ is Backprop.__call__
+        if not plain or reason_against(self.network, optimizer, params) is not None:
+            return None
+        return Program(self, params, X, y, optimizer, min(batch_size, len(X)))
 
     def _drop(self, n_rows: int, key: Key, step: int, dtype) -> dict[str, np.ndarray]:
         masks = {}

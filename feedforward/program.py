@@ -1,8 +1,8 @@
 """From a network to the tables that `epoch.train` runs by, and the driver that runs it.
 
 `Program` lays the network out (every row padded to whole registers), looks up the addresses of its activations, loss
-and optimiser, and takes training steps in pieces of a twentieth of a second, so that Ctrl-C is heard. It gives the numbers
-of the plain loop, up to the order in which a product is summed.
+and optimiser, and takes training steps in pieces of a twentieth of a second, so that Ctrl-C is heard. It gives the
+numbers of the plain loop, up to the order in which a product is summed.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numba import types
 from bioneuro._jit.dispatch import address
 from bioneuro._jit.gemm import multiply, multiply_nt
 from bioneuro._jit.simd import Matrix
+from bioneuro._jit.sparse import multiply_sparse
 from bioneuro._jit.team import run_team
 from bioneuro.optim import Transform
 from bioneuro.optim.fused import Fused, fuse
@@ -24,11 +25,12 @@ from bioneuro.parameters import Parameters, aligned_zeros
 from bioneuro.topology import OneToOne, Population, Projection
 from feedforward import epoch
 from feedforward.activations import Activation, backward_kernel, forward_kernel
-from feedforward.epoch import BLOCK, PAD, Data, Learning, Plan, train
+from feedforward.epoch import BLOCK, PAD, Columns, Data, Learning, Plan, train
 from feedforward.kernels import linear
 from feedforward.network import Network, constants_of
 
 _PIECE = 0.05  # seconds in one compiled call
+_SPARSE = 0.4  # share of numbers other than 0 below which inputs are taken entry by entry
 
 
 def reason_against(network: Network, optimizer: Transform, parameters: Parameters) -> str | None:
@@ -52,16 +54,32 @@ class Program:
     load, store : copy parameters and moments in and out. run : take steps.
     """
 
-    def __init__(self, backprop, parameters: Parameters, X, y, optimizer: Transform, batch_size: int, n_threads: int):
-        self.network, self.batch_size, self.n_threads = backprop.network, batch_size, n_threads
+    def __init__(
+        self,
+        backprop,
+        parameters: Parameters,
+        X,
+        y,
+        optimizer: Transform,
+        batch_size: int,
+        n_threads: int | None = None,
+    ):
+        self.network, self.batch_size = backprop.network, batch_size
+        self.n_threads = n_threads or self._team(parameters)
         self.dtype = parameters.dtype
         self.fused: Fused = fuse(optimizer, parameters)
-        self.X, self.y = (np.ascontiguousarray(array, self.dtype) for array in (X, y))
         self.populations = (self.network.input, *(layer.population for layer in self.network.layers))
         self.number = {population.name: number for number, population in enumerate(self.populations)}
         self._place_parameters(parameters, backprop.l2)
         self.plan = self._plan(backprop)
+        self.y = np.ascontiguousarray(y, self.dtype)
+        self._place_data(np.ascontiguousarray(X, self.dtype), backprop)
         self.steps_at_once = 1
+
+    def _team(self, parameters: Parameters) -> int:
+        """Workers that the work between two barriers is worth."""
+        flops = 6 * self.batch_size * parameters.theta.size  # forward, backward and update, a product each
+        return 1 if flops < 4e6 else 2
 
     # -- layout ------------------------------------------------------------------------------------------------------
 
@@ -161,6 +179,7 @@ class Program:
             aligned_zeros(space, self.dtype),
             address(multiply, *[self._matrix] * 3, *[types.int64] * 3, types.boolean),
             address(multiply_nt, *[self._matrix] * 3, *[types.int64] * 3, types.boolean),
+            self._sparse(),
             self._loss(backprop.loss),
         )
 
@@ -173,6 +192,32 @@ class Program:
         array, start = self._array(projection.name)
         ends = self.number[projection.pre], self.number[projection.post]
         return (*ends, start, isinstance(projection, OneToOne), array)
+
+    def _place_data(self, X: np.ndarray, backprop) -> None:
+        """Dense inputs as they are, sparse ones by their entries."""
+        name = self.network.input.name
+        direct = name in backprop.dropout or any(
+            isinstance(projection, OneToOne) and projection.pre == name
+            for projection in backprop.network.topology.projections
+        )
+        batch, few = self.batch_size, not direct and np.count_nonzero(X) < _SPARSE * X.size
+        if not few:
+            X, entries = X, np.zeros((0, X.shape[1]), self.dtype)
+        else:
+            X, entries = np.zeros((0, X.shape[1]), self.dtype), X
+        rows, features = np.nonzero(entries)
+        starts = np.searchsorted(rows, np.arange(len(entries) + 1))
+        most = int(np.sort(np.diff(starts))[-batch:].sum()) * self.n_threads if few else 0
+        whole = lambda n: np.zeros(n, np.int64)  # noqa: E731
+        columns = Columns(
+            whole(batch),
+            whole(batch),
+            whole(X.shape[1]),
+            whole(X.shape[1]),
+            np.zeros(most, np.int32),
+            np.zeros(most, self.dtype),
+        )
+        self.inputs = X, starts.astype(np.int64), features.astype(np.int32), entries[rows, features], columns
 
     # -- addresses ---------------------------------------------------------------------------------------------------
 
@@ -191,6 +236,11 @@ class Program:
     def _backward(self, activation: Activation) -> int:
         sizes, place = [types.int64] * 2, [self._vector, types.int64]
         return address(backward_kernel(activation), *[self._matrix] * 3, *sizes, *place, *place)
+
+    def _sparse(self) -> int:
+        whole, few = types.Array(types.int64, 1, "C"), types.Array(types.int32, 1, "C")
+        sizes = [types.int64, types.int64, types.boolean]
+        return address(multiply_sparse, whole, whole, few, self._vector, *[self._matrix] * 2, *sizes)
 
     def _loss(self, loss) -> int:
         number, whole = numba.from_dtype(self.dtype), types.int64
@@ -220,7 +270,7 @@ class Program:
             if self.plan.populations[number, epoch.MASK] >= 0:
                 self.plan.dropout[number, :2] = key.child("dropout").child(population.name).words
         begin, end = first * self.batch_size, min(last * self.batch_size, len(order))
-        data = Data(self.X, self.y, np.zeros(0, self.dtype), order, self.batch_size, np.zeros(end))
+        data = Data(*self.inputs, self.y, np.zeros(0, self.dtype), order, self.batch_size, np.zeros(end))
         learning = self.learning._replace(
             constants=self.fused.constants(epoch_start + first, epoch_start + last, self.dtype)
         )

@@ -3,6 +3,8 @@
 It serves every *gradient estimator*, any `gradient(parameters, batch, key, step, out) -> loss` that adds the gradient
 of the mean loss over the batch into `out` (`Parameters`, zero on entry): backprop, contrastive divergence, a local
 rule. One with memory of its own (persistent chains) shows it as a `state` attribute, so that it is saved and resumed.
+One that can take many steps in a compiled call offers `program(parameters, X, y, optimizer, batch_size)`, which returns
+an object with the verbs load, run and store (see `feedforward.program`), or None where it cannot.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from bioneuro.errors import DataNotFound, InvalidInput, NotFiniteError, check_nu
 from bioneuro.optim import Transform
 from bioneuro.parameters import Parameters
 from bioneuro.recording import Recording
-from bioneuro.training.batches import Batch, batches, check_batch_size, n_batches
+from bioneuro.training.batches import Batch, batches, check_batch_size, epoch_order, n_batches
 from bioneuro.training.interrupt import Interruption, TrainingInterrupted
 from bioneuro.training.threads import one_blas_thread
 
@@ -141,6 +143,8 @@ class _Trainer:
         self.validation, self.patience, self.run = validation, patience, run
         self.steps_per_epoch = n_batches(len(X), batch_size)
         self.out = Parameters.zeros(parameters.topology, parameters.dtype)
+        offer = getattr(gradient, "program", None)
+        self.program = None if offer is None else offer(self.parameters, X, y, optimizer, batch_size)
         if state is None:
             self.step, self.open_loss, self.loss, self.validation_loss, self.best_theta = 0, 0.0, [], [], None
             self.moments = optimizer.init(self.parameters)
@@ -182,6 +186,17 @@ class _Trainer:
 
     def _run_epoch(self, interruption: Interruption) -> None:
         self.epoch_start = self.parameters.theta.copy()
+        if self.program is None:
+            self._step_by_step(interruption)
+        else:
+            self._in_pieces(interruption)
+        if not np.all(np.isfinite(self.parameters.theta)):
+            self._fail("the parameters are no longer finite")
+        if self.step % self.steps_per_epoch == 0:
+            self.loss.append(self.open_loss / len(self.X))
+            self.open_loss = 0.0
+
+    def _step_by_step(self, interruption: Interruption) -> None:
         done = self.step % self.steps_per_epoch
         for batch in batches(self.X, self.y, self.batch_size, self.key, self.epoch, strata=self.strata, start=done):
             self.out.theta[...] = 0
@@ -194,11 +209,20 @@ class _Trainer:
             self.step += 1
             if interruption.requested:
                 break
-        if not np.all(np.isfinite(self.parameters.theta)):
-            self._fail("the parameters are no longer finite")
-        if self.step % self.steps_per_epoch == 0:
-            self.loss.append(self.open_loss / len(self.X))
-            self.open_loss = 0.0
+
+    def _in_pieces(self, interruption: Interruption) -> None:
+        order = epoch_order(len(self.X), self.key, self.epoch, self.strata)
+        start = self.epoch * self.steps_per_epoch
+        self.program.load(self.parameters, self.moments)
+        while not interruption.requested and self.step < start + self.steps_per_epoch:
+            steps, losses = self.program.run(order, self.step - start, start, self.key)
+            if not np.all(np.isfinite(losses)):
+                self.step += int(np.argmin(np.isfinite(losses))) // self.batch_size
+                self.program.store(self.parameters, self.moments)
+                self._fail(f"the loss became {losses[~np.isfinite(losses)][0]}")
+            self.step += steps
+            self.open_loss += float(losses.sum())
+        self.program.store(self.parameters, self.moments)
 
     def _end_epoch(self, callbacks: tuple) -> bool:
         if self.validation is not None:
