@@ -26,7 +26,7 @@ from bioneuro._jit.bits import float_of
 from bioneuro._jit.dispatch import call
 from bioneuro._jit.kernel import kernel
 from bioneuro._jit.philox import philox, uniform32
-from bioneuro._jit.simd import Matrix
+from bioneuro._jit.simd import stored, turned
 from bioneuro._jit.team import barrier, enter, share
 
 PAD = 16  # numbers that rows are padded to: a register, and a cache line of float32
@@ -57,6 +57,19 @@ PRE, POST, WEIGHTS, ONE_TO_ONE, ARRAY = range(5)  # columns of `Plan.projections
 N_PROJECTION = 5
 
 
+class Calls(NamedTuple):
+    """Addresses; 0 for what the network has no use for."""
+
+    multiply: int = 0
+    multiply_nt: int = 0
+    loss: int = 0
+    sort: int = 0  # `sort_by_feature`
+    multiply_sparse: int = 0
+    drop: int = 0
+    scale: int = 0
+    sum_products: int = 0
+
+
 class Plan(NamedTuple):
     """What a network computes and where; see the names of the columns above. Made by `feedforward.program`."""
 
@@ -65,10 +78,7 @@ class Plan(NamedTuple):
     outgoing: np.ndarray
     dropout: np.ndarray  # (n_populations, 3) uint64: the two words of the key, and the bits of the share, a float64
     space: np.ndarray  # flat: everything that passes through the network
-    multiply: int
-    multiply_nt: int
-    multiply_sparse: int
-    loss: int
+    calls: Calls
 
 
 class Columns(NamedTuple):
@@ -126,7 +136,7 @@ def train(team, worker, plan, data, learning, first, last, before):
             return
         if plan.populations[0, MASK] >= 0:
             c0, c1 = share(plan.populations[0, WIDTH], worker, workers, PAD)
-            _drop(plan, 0, rows, before + step, c0, c1)
+            call(plan.calls.drop, (plan.populations[0], plan.space, plan.dropout[0], rows, before + step, c0, c1))
             if not barrier(team):
                 return
         for p in range(1, n_populations):
@@ -151,7 +161,7 @@ def train(team, worker, plan, data, learning, first, last, before):
 def _gather(plan, data, begin, rows, worker, workers):
     """Put the batch together: each worker some rows of dense inputs, or some features of sparse ones."""
     if data.X.shape[0] == 0:
-        _sort_by_feature(data, begin, rows, worker, workers)
+        call(plan.calls.sort, (data, begin, rows, worker, workers))
         return
     to = plan.populations[0]
     i0, i1 = share(rows, worker, workers, 1)
@@ -163,7 +173,7 @@ def _gather(plan, data, begin, rows, worker, workers):
 
 
 @kernel
-def _sort_by_feature(data, begin, rows, worker, workers):
+def sort_by_feature(data, begin, rows, worker, workers):
     """The entries of the worker's own features, by feature and row; features ascend within a row of the data."""
     batch, room = data.batch, data.batch.rows.shape[0] // workers
     f0, f1 = share(batch.starts.shape[0], worker, workers, 1)
@@ -190,6 +200,7 @@ def _sort_by_feature(data, begin, rows, worker, workers):
             batch.rows[place], batch.values[place] = i, data.values[e]
             batch.ends[data.features[e]] = place + 1
             e += 1
+    return 0
 
 
 @kernel
@@ -211,48 +222,48 @@ def _forward(plan, data, learning, p, rows, step, worker, workers):
     c0, c1 = share(at[WIDTH], worker, workers, PAD)
     if c0 == c1:
         return
-    z = Matrix(plan.space, at[INPUT] + c0, at[WIDTH], 1)
+    z = stored(plan.space, at[INPUT] + c0, at[WIDTH])
     more = False
     for q in range(at[FIRST_IN], at[LAST_IN]):
         edge = plan.projections[q]
         pre = plan.populations[edge[PRE]]
         if edge[ONE_TO_ONE]:
-            x, weights = Matrix(plan.space, pre[OUTPUT] + c0, pre[WIDTH], 1), learning.theta[edge[WEIGHTS] + c0 :]
-            _scale(x, weights, z, rows, c1 - c0, more)
+            x, weights = stored(plan.space, pre[OUTPUT] + c0, pre[WIDTH]), learning.theta[edge[WEIGHTS] + c0 :]
+            call(plan.calls.scale, (x, weights, z, rows, c1 - c0, more))
         else:
-            weights = Matrix(learning.theta, edge[WEIGHTS] + c0, at[WIDTH], 1)
+            weights = stored(learning.theta, edge[WEIGHTS] + c0, at[WIDTH])
             if edge[PRE] == 0 and data.X.shape[0] == 0:
                 batch = data.batch
                 entries = (batch.row_starts, batch.row_ends, data.features, data.values)
-                call(plan.multiply_sparse, (*entries, weights, z, rows, c1 - c0, more))
+                call(plan.calls.multiply_sparse, (*entries, weights, z, rows, c1 - c0, more))
             else:
-                x = Matrix(plan.space, pre[OUTPUT], pre[WIDTH], 1)
-                call(plan.multiply, (x, weights, z, rows, c1 - c0, pre[SIZE], more))
+                x = stored(plan.space, pre[OUTPUT], pre[WIDTH])
+                call(plan.calls.multiply, (x, weights, z, rows, c1 - c0, pre[SIZE], more))
         more = True
     if at[BIAS] >= 0:
         _add_row(z, learning.theta[at[BIAS] + c0 :], rows, c1 - c0)
     if at[FORWARD]:
-        a = Matrix(plan.space, at[OUTPUT] + c0, at[WIDTH], 1)
+        a = stored(plan.space, at[OUTPUT] + c0, at[WIDTH])
         call(at[FORWARD], (z, a, rows, c1 - c0, learning.theta, at[CONSTANT] + c0))
     if at[MASK] >= 0:
-        _drop(plan, p, rows, step, c0, c1)
+        call(plan.calls.drop, (at, plan.space, plan.dropout[p], rows, step, c0, c1))
 
 
 @kernel
-def _drop(plan, p, rows, step, c0, c1):
+def drop(at, space, how, rows, step, c0, c1):
     """Draw who is silent, as `Backprop` does: the mask is 0 or 1 / (1 - share); a <- a mask."""
-    at, key = plan.populations[p], plan.dropout[p, :2]
-    dropped = float_of(plan.dropout[p, 2])
-    living = plan.space.dtype.type(1 / (1 - dropped))
+    dropped = float_of(how[2])
+    living = space.dtype.type(1 / (1 - dropped))
     for i in range(rows):
-        mask = plan.space[at[MASK] + i * at[WIDTH] + c0 :][: c1 - c0]
-        a = plan.space[at[OUTPUT] + i * at[WIDTH] + c0 :][: c1 - c0]
+        mask = space[at[MASK] + i * at[WIDTH] + c0 :][: c1 - c0]
+        a = space[at[OUTPUT] + i * at[WIDTH] + c0 :][: c1 - c0]
         for j in range(0, mask.shape[0], 4):
-            words = philox(np.uint64((c0 + j) // 4), np.uint64(i), np.uint64(step), np.uint64(0), key[0], key[1])
+            words = philox(np.uint64((c0 + j) // 4), np.uint64(i), np.uint64(step), np.uint64(0), how[0], how[1])
             for lane in range(4):
                 mask[j + lane] = living if uniform32(words[lane]) >= np.float32(dropped) else 0
         for j in range(mask.shape[0]):
             a[j] *= mask[j]
+    return 0
 
 
 @kernel
@@ -260,8 +271,8 @@ def _loss(plan, data, begin, rows, worker, workers):
     """dL/dz (dL/da, where the loss does not know the unit) of the worker's share of the rows."""
     at = plan.populations[-1]
     i0, i1 = share(rows, worker, workers, 1)
-    z, a = Matrix(plan.space, at[INPUT], at[WIDTH], 1), Matrix(plan.space, at[OUTPUT], at[WIDTH], 1)
-    delta = Matrix(plan.space, at[ERROR], at[WIDTH], 1)
+    z, a = stored(plan.space, at[INPUT], at[WIDTH]), stored(plan.space, at[OUTPUT], at[WIDTH])
+    delta = stored(plan.space, at[ERROR], at[WIDTH])
     total = np.float64(rows)
     if data.weights.shape[0]:
         total = np.float64(0)
@@ -269,7 +280,7 @@ def _loss(plan, data, begin, rows, worker, workers):
             total += data.weights[data.order[begin + i]]
     where = data.order[begin : begin + rows]
     losses = data.losses[begin : begin + rows]
-    call(plan.loss, (z, a, delta, data.y, where, data.weights, total, i0, i1, losses))
+    call(plan.calls.loss, (z, a, delta, data.y, where, data.weights, total, i0, i1, losses))
 
 
 @kernel
@@ -279,18 +290,18 @@ def _backward(plan, learning, p, rows, worker, workers):
     c0, c1 = share(at[WIDTH], worker, workers, PAD)
     if c0 == c1:
         return
-    delta = Matrix(plan.space, at[ERROR] + c0, at[WIDTH], 1)
+    delta = stored(plan.space, at[ERROR] + c0, at[WIDTH])
     more = p == plan.populations.shape[0] - 1
     for k in range(at[FIRST_OUT], at[LAST_OUT]):
         edge = plan.projections[plan.outgoing[k]]
         post = plan.populations[edge[POST]]
         if edge[ONE_TO_ONE]:
-            error, weights = Matrix(plan.space, post[ERROR] + c0, post[WIDTH], 1), learning.theta[edge[WEIGHTS] + c0 :]
-            _scale(error, weights, delta, rows, c1 - c0, more)
+            error, weights = stored(plan.space, post[ERROR] + c0, post[WIDTH]), learning.theta[edge[WEIGHTS] + c0 :]
+            call(plan.calls.scale, (error, weights, delta, rows, c1 - c0, more))
         else:
-            error = Matrix(plan.space, post[ERROR], post[WIDTH], 1)
-            weights = Matrix(learning.theta, edge[WEIGHTS] + c0 * post[WIDTH], post[WIDTH], 1)
-            call(plan.multiply_nt, (error, weights, delta, rows, min(c1, at[SIZE]) - c0, post[WIDTH], more))
+            error = stored(plan.space, post[ERROR], post[WIDTH])
+            weights = stored(learning.theta, edge[WEIGHTS] + c0 * post[WIDTH], post[WIDTH])
+            call(plan.calls.multiply_nt, (error, weights, delta, rows, min(c1, at[SIZE]) - c0, post[WIDTH], more))
         more = True
     if at[MASK] >= 0:
         for i in range(rows):
@@ -299,7 +310,7 @@ def _backward(plan, learning, p, rows, worker, workers):
             for j in range(d.shape[0]):
                 d[j] *= mask[j]
     if at[BACKWARD]:
-        z, a = Matrix(plan.space, at[INPUT] + c0, at[WIDTH], 1), Matrix(plan.space, at[OUTPUT] + c0, at[WIDTH], 1)
+        z, a = stored(plan.space, at[INPUT] + c0, at[WIDTH]), stored(plan.space, at[OUTPUT] + c0, at[WIDTH])
         learnt = max(at[LEARNT], 0) + c0
         if at[LEARNT] >= 0:
             for j in range(learnt, learnt + c1 - c0):
@@ -317,15 +328,16 @@ def _update(plan, data, learning, constants, p, rows, worker, workers):
     if columns == 0:
         return
     scratch = learning.scratch[worker]
-    delta = Matrix(plan.space, at[ERROR] + c0, at[WIDTH], 1)
-    block = Matrix(scratch, 0, columns, 1)
+    delta = stored(plan.space, at[ERROR] + c0, at[WIDTH])
+    block = stored(scratch, 0, columns)
     for q in range(at[FIRST_IN], at[LAST_IN]):
         edge = plan.projections[q]
         pre = plan.populations[edge[PRE]]
         if edge[ARRAY] < 0:
             continue
         if edge[ONE_TO_ONE]:
-            _sum_products(Matrix(plan.space, pre[OUTPUT] + c0, pre[WIDTH], 1), delta, rows, columns, scratch)
+            x = stored(plan.space, pre[OUTPUT] + c0, pre[WIDTH])
+            call(plan.calls.sum_products, (x, delta, rows, columns, scratch))
             _step(learning, edge[WEIGHTS] + c0, at[WIDTH], 1, columns, constants, edge[ARRAY], scratch, 0)
             continue
         for first in range(0, pre[SIZE], BLOCK):
@@ -333,10 +345,10 @@ def _update(plan, data, learning, constants, p, rows, worker, workers):
             if edge[PRE] == 0 and data.X.shape[0] == 0:
                 batch = data.batch
                 entries = (batch.starts[first:], batch.ends[first:], batch.rows, batch.values)
-                call(plan.multiply_sparse, (*entries, delta, block, count, columns, False))
+                call(plan.calls.multiply_sparse, (*entries, delta, block, count, columns, False))
             else:
-                x = Matrix(plan.space, pre[OUTPUT] + first, 1, pre[WIDTH])  # turned: units by rows of the batch
-                call(plan.multiply, (x, delta, block, count, columns, rows, False))
+                x = turned(stored(plan.space, pre[OUTPUT] + first, pre[WIDTH]))  # units by rows of the batch
+                call(plan.calls.multiply, (x, delta, block, count, columns, rows, False))
             place = edge[WEIGHTS] + first * at[WIDTH] + c0
             _step(learning, place, at[WIDTH], count, columns, constants, edge[ARRAY], scratch, 0)
     if at[BIAS] >= 0 and at[BIAS_ARRAY] >= 0:
@@ -364,7 +376,7 @@ def _add_row(z, row, rows, columns):
 
 
 @kernel
-def _scale(x, weights, out, rows, columns, more):
+def scale(x, weights, out, rows, columns, more):
     """out (+)= x w, unit by unit."""
     w = weights[:columns]
     for i in range(rows):
@@ -375,6 +387,7 @@ def _scale(x, weights, out, rows, columns, more):
         else:
             for j in range(target.shape[0]):
                 target[j] = source[j] * w[j]
+    return 0
 
 
 @kernel
@@ -390,7 +403,7 @@ def _sum_rows(m, rows, columns, out):
 
 
 @kernel
-def _sum_products(x, m, rows, columns, out):
+def sum_products(x, m, rows, columns, out):
     """out[j] = sum over i of x[i, j] m[i, j]."""
     total = out[:columns]
     for j in range(total.shape[0]):
@@ -399,3 +412,4 @@ def _sum_products(x, m, rows, columns, out):
         row, source = m.values[m.start + i * m.row :][:columns], x.values[x.start + i * x.row :][:columns]
         for j in range(total.shape[0]):
             total[j] += row[j] * source[j]
+    return 0

@@ -25,7 +25,7 @@ from bioneuro.parameters import Parameters, aligned_zeros
 from bioneuro.topology import OneToOne, Population, Projection
 from feedforward import epoch
 from feedforward.activations import Activation, backward_kernel, forward_kernel
-from feedforward.epoch import BLOCK, PAD, Columns, Data, Learning, Plan, train
+from feedforward.epoch import BLOCK, PAD, Calls, Columns, Data, Learning, Plan, train
 from feedforward.kernels import linear
 from feedforward.network import Network, constants_of
 
@@ -74,6 +74,7 @@ class Program:
         self.plan = self._plan(backprop)
         self.y = np.ascontiguousarray(y, self.dtype)
         self._place_data(np.ascontiguousarray(X, self.dtype), backprop)
+        self.plan = self.plan._replace(calls=self._calls(backprop))
         self.steps_at_once = 1
 
     def _team(self, parameters: Parameters) -> int:
@@ -177,10 +178,7 @@ class Program:
             np.array(outgoing, np.int64),
             dropout,
             aligned_zeros(space, self.dtype),
-            address(multiply, *[self._matrix] * 3, *[types.int64] * 3, types.boolean),
-            address(multiply_nt, *[self._matrix] * 3, *[types.int64] * 3, types.boolean),
-            self._sparse(),
-            self._loss(backprop.loss),
+            Calls(),
         )
 
     def _array(self, key: str) -> tuple[int, int]:
@@ -237,10 +235,28 @@ class Program:
         sizes, place = [types.int64] * 2, [self._vector, types.int64]
         return address(backward_kernel(activation), *[self._matrix] * 3, *sizes, *place, *place)
 
-    def _sparse(self) -> int:
-        whole, few = types.Array(types.int64, 1, "C"), types.Array(types.int32, 1, "C")
-        sizes = [types.int64, types.int64, types.boolean]
-        return address(multiply_sparse, whole, whole, few, self._vector, *[self._matrix] * 2, *sizes)
+    def _calls(self, backprop) -> Calls:
+        """The addresses of what this network uses; nothing else is compiled."""
+        whole, yes = types.int64, types.boolean
+        wholes, few = types.Array(whole, 1, "C"), types.Array(types.int32, 1, "C")
+        two, three = [self._matrix] * 2, [self._matrix] * 3
+        calls = {
+            "multiply": address(multiply, *three, whole, whole, whole, yes),
+            "multiply_nt": address(multiply_nt, *three, whole, whole, whole, yes),
+            "loss": self._loss(backprop.loss),
+        }
+        if len(self.inputs[0]) == 0:
+            data = numba.typeof(self._data(np.zeros(0, np.int64), 0))
+            calls["sort"] = address(epoch.sort_by_feature, data, whole, whole, whole, whole)
+            entries = wholes, wholes, few, self._vector
+            calls["multiply_sparse"] = address(multiply_sparse, *entries, *two, whole, whole, yes)
+        if backprop.dropout:
+            how = types.Array(types.uint64, 1, "C")
+            calls["drop"] = address(epoch.drop, wholes, self._vector, how, whole, whole, whole, whole)
+        if any(self.plan.projections[:, epoch.ONE_TO_ONE]):
+            calls["scale"] = address(epoch.scale, self._matrix, self._vector, self._matrix, whole, whole, yes)
+            calls["sum_products"] = address(epoch.sum_products, *two, whole, whole, self._vector)
+        return Calls(**calls)
 
     def _loss(self, loss) -> int:
         number, whole = numba.from_dtype(self.dtype), types.int64
@@ -270,7 +286,7 @@ class Program:
             if self.plan.populations[number, epoch.MASK] >= 0:
                 self.plan.dropout[number, :2] = key.child("dropout").child(population.name).words
         begin, end = first * self.batch_size, min(last * self.batch_size, len(order))
-        data = Data(*self.inputs, self.y, np.zeros(0, self.dtype), order, self.batch_size, np.zeros(end))
+        data = self._data(order, end)
         learning = self.learning._replace(
             constants=self.fused.constants(epoch_start + first, epoch_start + last, self.dtype)
         )
@@ -279,6 +295,9 @@ class Program:
         taken = time.perf_counter() - started
         self.steps_at_once = max(1, min(2 * self.steps_at_once, int(_PIECE / taken * (last - first))))
         return last - first, data.losses[begin:]
+
+    def _data(self, order: np.ndarray, end: int) -> Data:
+        return Data(*self.inputs, self.y, np.zeros(0, self.dtype), order, self.batch_size, np.zeros(end))
 
 
 def _padded(size: int) -> int:
