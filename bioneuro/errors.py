@@ -7,6 +7,8 @@ import math
 import numbers
 from collections.abc import Iterable
 
+import numpy as np
+
 
 class BioneuroError(Exception):
     """Every error that this library raises on purpose."""
@@ -85,3 +87,25 @@ def check_number(
     if math.isnan(number) or below or above or not whole or isinstance(value, bool):
         raise InvalidInput(f"{name} must be {kind} in {span}, got {value!r}{hint}")
     return int(number) if integer else float(number)
+
+
+def check_field(owner, field: str, **allowed) -> None:
+    """Check one number of a frozen dataclass as `check_number` does, and keep it as a plain float (or int)."""
+    value = check_number(f"{type(owner).__name__}.{field}", getattr(owner, field), **allowed)
+    object.__setattr__(owner, field, value)
+
+
+def check_numbers(name: str, values, *, low: float = -math.inf, high: float = math.inf, hint: str = "") -> np.ndarray:
+    """Return `values` as a float64 array of any shape, or raise `InvalidInput` naming the first that is not allowed.
+
+    All must be finite and in [low, high].
+    """
+    try:
+        numbers = np.asarray(values, float)
+    except (TypeError, ValueError):
+        raise InvalidInput(f"{name} must be numbers, got {values!r}{f'; {hint}' if hint else ''}") from None
+    bad = numbers[~((numbers >= low) & (numbers <= high) & np.isfinite(numbers))]
+    if bad.size:
+        check_number(name, float(bad.flat[0]), low=low, high=high, open_high=high == math.inf, hint=hint)
+        raise InvalidInput(f"{name} must be finite, got {bad.flat[0]}")
+    return numbers

@@ -1,10 +1,19 @@
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
 
 from bioneuro import memory
-from bioneuro.errors import InvalidInput, ResourceError, UnknownName, check_number, choose
+from bioneuro.errors import (
+    InvalidInput,
+    ResourceError,
+    UnknownName,
+    check_field,
+    check_number,
+    check_numbers,
+    choose,
+)
 
 pytestmark = pytest.mark.small
 
@@ -45,6 +54,35 @@ def test_integers_come_back_exactly():
 def test_numbers_out_of_range_are_told_the_range(bad, options, span):
     with pytest.raises(InvalidInput, match=f"share must be .*{span}; a hint"):
         check_number("share", bad, hint="a hint", **options)
+
+
+def test_arrays_in_range_come_back_as_floats_and_the_first_number_out_of_it_is_named():
+    np.testing.assert_array_equal(check_numbers("rates", [[1, 2], [3, 4]], low=1, high=4), [[1.0, 2.0], [3.0, 4.0]])
+    assert check_numbers("rates", 3, low=0).shape == ()
+    for bad, message in (
+        ([1, -2, -3], r"rates must be a number in \[0, inf\), got -2.0; hertz"),
+        ([1, math.nan], "got nan; hertz"),
+        ([1, math.inf], "got inf; hertz"),
+        ([1, "fast"], r"rates must be numbers, got \[1, 'fast'\]; hertz"),
+        ([[1], [1, 2]], "rates must be numbers"),
+    ):
+        with pytest.raises(InvalidInput, match=message):
+            check_numbers("rates", bad, low=0, hint="hertz")
+
+
+def test_a_field_is_kept_as_a_plain_number_or_refused_by_its_full_name():
+    @dataclass(frozen=True)
+    class Cell:
+        tau: float
+        size: int = 3
+
+    cell = Cell(np.float32(0.5), 4.0)
+    check_field(cell, "tau", low=0)
+    check_field(cell, "size", integer=True)
+    assert repr(cell.tau) == "0.5"
+    assert repr(cell.size) == "4"
+    with pytest.raises(InvalidInput, match=r"Cell.tau must be a number in \[1, inf\), got 0.5"):
+        check_field(cell, "tau", low=1)
 
 
 def test_memory_is_predicted_before_it_is_taken():

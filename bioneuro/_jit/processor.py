@@ -92,6 +92,14 @@ def _call(builder, name, result, *arguments):
     return builder.call(cgutils.get_or_insert_function(builder.module, function, name), arguments)
 
 
+def _emit_atomic_add(builder, pointer, amount):
+    return builder.atomic_rmw("add", pointer, amount, "acq_rel")
+
+
+def _emit_atomic_load(builder, pointer):
+    return builder.load_atomic(pointer, "acquire", 8)
+
+
 def _emit_pause(builder):
     if _architecture(builder) in _PAUSE:
         name, *arguments = _PAUSE[_architecture(builder)]
@@ -136,10 +144,14 @@ def _pointer(context, builder, signature, arguments):
     return builder.gep(context.make_array(signature.args[0])(context, builder, arguments[0]).data, [arguments[1]])
 
 
+def _are_words(array):
+    return isinstance(array, types.Array) and (array.dtype, array.ndim, array.layout) == (types.int64, 1, "C")
+
+
 @intrinsic
 def _atomic_add(_, words, place, amount):
     def generate(context, builder, signature, arguments):
-        return builder.atomic_rmw("add", _pointer(context, builder, signature, arguments), arguments[2], "acq_rel")
+        return _emit_atomic_add(builder, _pointer(context, builder, signature, arguments), arguments[2])
 
     return types.int64(words, types.int64, types.int64), generate
 
@@ -147,7 +159,7 @@ def _atomic_add(_, words, place, amount):
 @intrinsic
 def _atomic_load(_, words, place):
     def generate(context, builder, signature, arguments):
-        return builder.load_atomic(_pointer(context, builder, signature, arguments), "acquire", 8)
+        return _emit_atomic_load(builder, _pointer(context, builder, signature, arguments))
 
     return types.int64(words, types.int64), generate
 
@@ -188,12 +200,12 @@ def _set_float_state(_, state):
 
 @twin_of(atomic_add)
 def _(words, place, amount):
-    return lambda words, place, amount: _atomic_add(words, place, amount)
+    return (lambda words, place, amount: _atomic_add(words, place, amount)) if _are_words(words) else None
 
 
 @twin_of(atomic_load)
 def _(words, place):
-    return lambda words, place: _atomic_load(words, place)
+    return (lambda words, place: _atomic_load(words, place)) if _are_words(words) else None
 
 
 @twin_of(pause)

@@ -17,7 +17,7 @@ floating-point mode back. With the JIT off the same kernel runs in plain Python 
 
 from __future__ import annotations
 
-import threading
+from _thread import allocate_lock, start_new_thread
 from collections.abc import Callable
 
 import numba
@@ -94,42 +94,65 @@ def run_team(function: Callable, size: int, *arguments) -> list:
     included, no worker touches the arrays any more, its threads are gone and the floating-point mode is what it was.
     Ctrl-C is noticed when worker 0 returns: run in pieces of a tenth of a second or less.
     """
-    team = _new_team(check_number("size", size, low=1, integer=True))
-    answers, errors = [None] * size, []
+    size = check_number("size", size, low=1, integer=True)
+    team, answers, errors = _new_team(size), [None] * size, []
     if not getattr(function, "signatures", True):  # compile it here, where Ctrl-C is heard
         function.compile(tuple(numba.typeof(argument) for argument in (team, 0, *arguments)))
 
+    failure = None
+
     def work(worker):
-        try:
-            if not team[_LEFT]:
+        if failure is None:
+            try:
                 answers[worker] = function(team, worker, *arguments)
-        except BaseException as error:  # raised again in the calling thread
-            errors.append(error)
-        finally:
+            except BaseException as error:  # raised again in the calling thread
+                errors.append(error)
             team[_LEFT] = 1
 
-    threads = [threading.Thread(target=work, args=(worker,), name=f"worker {worker}") for worker in range(1, size)]
+    helpers = [_Helper(work, worker) for worker in range(1, size)]
     floats = _read_float_state()
     _restore_float_state(floats)  # compiled before the mode changes
-    failure, settled = None, False
+    settled = False
     while not settled:  # once more after an exception: Ctrl-C strikes anywhere, here too
         try:
             if failure is None:
-                for thread in threads:
-                    thread.start()
+                for helper in helpers:
+                    helper.start()
                 answers[0] = function(team, 0, *arguments)
             _restore_float_state(floats)
             team[_LEFT] = 1
-            for thread in threads:
-                if thread.is_alive():  # one that Ctrl-C has kept from its first line will do nothing
-                    thread.join()
+            for helper in helpers:
+                if failure is None or helper.begun:  # one that begins later sees the failure
+                    helper.join()
             settled = True
         except BaseException as error:
             failure = error
-    for error in [failure, *errors]:
+    for error in (failure, *errors):
         if error is not None:
             raise error
     return answers
+
+
+class _Helper:
+    """A thread that makes one call. `threading.Thread` would hang or lose its lock if Ctrl-C struck in `start`."""
+
+    def __init__(self, call, *arguments):
+        self.begun = self.ended = False
+        self._call, self._arguments, self._busy = call, arguments, allocate_lock()
+        self._busy.acquire()
+
+    def start(self):
+        start_new_thread(self._run, ())
+
+    def join(self):
+        while not self.ended:
+            self._busy.acquire()
+
+    def _run(self):
+        self.begun = True
+        self._call(*self._arguments)
+        self.ended = True
+        self._busy.release()
 
 
 def _new_team(size):

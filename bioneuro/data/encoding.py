@@ -16,6 +16,7 @@ from bioneuro.errors import InvalidInput, check_number
 from bioneuro.memory import require
 
 _CHUNK = 1024  # rows encoded at a time; the spikes do not depend on it
+_NUMBERS = 1 << 22  # uniform numbers drawn at a time, a row's whole, as many columns as the fullest row has spikes
 _GOLDEN_RATIO = (1 + math.sqrt(5)) / 2
 _SIGMAS = 8.0  # a Poisson count this far above its mean is not reckoned with when memory is predicted
 
@@ -63,6 +64,10 @@ def rates_of(X, *, highest: float = 100.0, lowest: float = 0.0) -> np.ndarray:
     Returns
     -------
     float64 array of the shape of X, Hz, as `bioneuro.spiking.Poisson` takes one row of it.
+
+    Raises
+    ------
+    InvalidInput : X outside [0, 1] or not finite, negative rates, lowest above highest.
     """
     X = as_finite_floats(X)
     highest = check_number("highest", highest, low=0, high=1e6, hint="rates are in hertz")
@@ -106,17 +111,18 @@ def encode_poisson(
     _require(mean + _SIGMAS * math.sqrt(mean))
     key = Key.from_seed(seed_from(random_state)).child("encode_poisson")
     hashes = hash_rows(np.atleast_2d(np.asarray(X)))
+    counts = np.empty(rates.shape, np.int64)
+    fill_poisson(key.child("counts"), 0, rates * duration, counts, rows=hashes)
+    total = counts.sum(axis=1)
+    n_rows = max(1, min(_CHUNK, _NUMBERS // max(1, int(total.max()))))
     parts = []
-    for start in range(0, len(rates), _CHUNK):
-        rows = slice(start, start + _CHUNK)
-        counts = np.empty(rates[rows].shape, np.int64)
-        fill_poisson(key.child("counts"), 0, rates[rows] * duration, counts, rows=hashes[rows])
-        total = counts.sum(axis=1)
-        uniform = np.empty((len(counts), int(total.max())))
+    for start in range(0, len(rates), n_rows):
+        rows = slice(start, start + n_rows)
+        uniform = np.empty((len(total[rows]), int(total[rows].max())))
         if uniform.size:
             fill_uniform(key.child("times"), 0, uniform, rows=hashes[rows])
         times = duration * uniform if dt is None else np.floor(n_steps * uniform) * dt
-        parts.append((counts, times[np.arange(uniform.shape[1]) < total[:, None]]))
+        parts.append((counts[rows], times[np.arange(uniform.shape[1]) < total[rows, None]]))
     return _collect(parts)
 
 
@@ -135,6 +141,11 @@ def encode_rate(X, duration: float, *, highest: float = 100.0, lowest: float = 0
     Returns
     -------
     Spikes : times in [0, duration).
+
+    Raises
+    ------
+    InvalidInput : X outside [0, 1], negative rates.
+    ResourceError : more spikes than fit into memory.
     """
     rates = np.atleast_2d(rates_of(X, highest=highest, lowest=lowest))
     duration, _ = _check_times(duration, None)
@@ -163,6 +174,10 @@ def encode_latency(X, duration: float, *, threshold: float = 0.0) -> Spikes:
     Returns
     -------
     Spikes : times in [0, duration).
+
+    Raises
+    ------
+    InvalidInput : X or the threshold outside [0, 1].
 
     Source: Thorpe, Delorme and Van Rullen, Spike-based strategies for rapid processing, Neural Networks 14 (2001) 715.
     """

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bioneuro.errors import InvalidInput, check_number
+from bioneuro.errors import check_field
 
 
 @dataclass(frozen=True)
@@ -29,8 +29,8 @@ class NormaliseWeights:
     period: float = 0.1
 
     def __post_init__(self):
-        check_number("NormaliseWeights.total", self.total, low=0, high=1e6, open_low=True, hint="volts")
-        check_number("NormaliseWeights.period", self.period, low=0, open_low=True, hint="seconds")
+        check_field(self, "total", low=0, high=1e6, open_low=True, hint="volts")
+        check_field(self, "period", low=0, open_low=True, open_high=True, hint="seconds")
 
     def apply(self, weights: np.ndarray, post: np.ndarray | None = None, n_post: int = 0) -> None:
         """Rescale `weights` in place: (n_pre, n_post), or one per synapse that ends on unit `post` of `n_post`."""
@@ -60,10 +60,5 @@ class AdaptiveThreshold:
     tau: float = math.inf
 
     def __post_init__(self):
-        check_number(
-            "AdaptiveThreshold.increment", self.increment, low=0, high=1, open_low=True, hint="volts; near 0.001"
-        )
-        if not self.tau > 0:
-            raise InvalidInput(
-                f"AdaptiveThreshold.tau must be above 0 s, or inf for a rise that stays, got {self.tau!r}"
-            )
+        check_field(self, "increment", low=0, high=1, open_low=True, hint="volts; near 0.001")
+        check_field(self, "tau", low=0, open_low=True, hint="seconds, or inf: the rise stays")

@@ -13,7 +13,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bioneuro.errors import InvalidInput, check_number, choose
+from bioneuro.errors import InvalidInput, check_field, choose
 from bioneuro.plasticity import kernels
 
 RATE_RULES: dict[str, type[RateRule]] = {}
@@ -99,7 +99,7 @@ class Hebb(RateRule):
     keeps_symmetry: ClassVar[bool] = True
 
     def __post_init__(self):
-        check_number("Hebb.decay", self.decay, low=0)
+        check_field(self, "decay", low=0, open_high=True)
 
     def change(self, weights, x, y, state, out):
         out += _mean_product(x, y)
@@ -124,7 +124,7 @@ class Covariance(RateRule):
     keeps_symmetry: ClassVar[bool] = True
 
     def __post_init__(self):
-        check_number("Covariance.tau", self.tau, low=1, hint="in minibatches")
+        check_field(self, "tau", low=1, hint="in minibatches")
 
     def start(self, n_pre, n_post, dtype):
         return {"pre": np.zeros(n_pre, dtype), "post": np.zeros(n_post, dtype), "count": np.zeros(1, np.int64)}
@@ -186,7 +186,7 @@ class BCM(RateRule):
     features: ClassVar[str] = "rectified"
 
     def __post_init__(self):
-        check_number("BCM.tau", self.tau, low=1, hint="in minibatches")
+        check_field(self, "tau", low=1, hint="in minibatches")
 
     def start(self, n_pre, n_post, dtype):
         return {"threshold": np.zeros(n_post, dtype), "count": np.zeros(1, np.int64)}
@@ -224,9 +224,9 @@ class Competitive(RateRule):
     features: ClassVar[str] = "power"
 
     def __post_init__(self):
-        check_number("Competitive.p", self.p, low=2)
-        check_number("Competitive.k", self.k, low=2, integer=True)
-        check_number("Competitive.delta", self.delta, low=0)
+        check_field(self, "p", low=2, open_high=True)
+        check_field(self, "k", low=2, integer=True)
+        check_field(self, "delta", low=0, open_high=True)
 
     def drive(self, weights, x):
         if self.p == 2:
@@ -271,7 +271,7 @@ class AntiHebb(RateRule):
     keeps_symmetry: ClassVar[bool] = True
 
     def __post_init__(self):
-        check_number("AntiHebb.target", self.target, low=0)
+        check_field(self, "target", low=0, open_high=True)
 
     def change(self, weights, x, y, state, out):
         out += out.dtype.type(self.target**2) - _mean_product(x, y)

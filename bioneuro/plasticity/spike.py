@@ -20,7 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from bioneuro.errors import InvalidInput, check_number, choose
+from bioneuro.errors import InvalidInput, check_field, choose
 from bioneuro.topology import Projection
 
 SPIKE_RULES: dict[str, type[SpikeRule]] = {}
@@ -40,14 +40,7 @@ class SpikeRule:
     w_max: float
 
     def __post_init__(self):
-        check_number(
-            f"{type(self).__name__}.w_max",
-            self.w_max,
-            low=0,
-            high=1e3,
-            open_low=True,
-            hint="volts; a synapse's is near 0.0003",
-        )
+        check_field(self, "w_max", low=0, high=1e3, open_low=True, hint="volts; a synapse's is near 0.0003")
         self.check()
 
     def check(self) -> None:
@@ -79,8 +72,8 @@ class SpikeRule:
     def _check_time(self, *names: str) -> None:
         for name in names:
             value = getattr(self, name)
-            hint = f"times are in seconds: {name}={value:g} is {value:g} s; a trace lasts near 0.02"
-            check_number(f"{type(self).__name__}.{name}", value, low=0, high=10, open_low=True, hint=hint)
+            hint = f"times are in seconds: {name}={value} is {value} s; a trace lasts near 0.02"
+            check_field(self, name, low=0, high=10, open_low=True, hint=hint)
 
 
 @register
@@ -129,7 +122,7 @@ class STDP(SpikeRule):
 
     def check(self):
         for name in ("a_plus", "a_minus"):
-            check_number(f"STDP.{name}", getattr(self, name), low=0, high=1)
+            check_field(self, name, low=0, high=1)
         self._check_time("tau_plus", "tau_minus")
         choose("dependence of STDP", self.dependence, _STDP)
         choose("pairing of STDP", self.pairing, PAIRINGS)
@@ -177,8 +170,8 @@ class InhibitorySTDP(SpikeRule):
     tau: float = 20e-3
 
     def check(self):
-        check_number("InhibitorySTDP.rate", self.rate, low=0, high=1e3, hint="hertz")
-        check_number("InhibitorySTDP.eta", self.eta, low=0, high=1)
+        check_field(self, "rate", low=0, high=1e3, hint="hertz")
+        check_field(self, "eta", low=0, high=1)
         self._check_time("tau")
 
     def check_projection(self, projection):

@@ -18,10 +18,10 @@ _NAMES = {
     "lif_rate": "bioneuro.spiking.theory",
     "siegert_rate": "bioneuro.spiking.theory",
     "SpikingClassifier": "bioneuro.spiking.estimators",
-    "RateScale": "bioneuro.spiking.convert",
+    "RateScale": "bioneuro.spiking.rate_scale",
     "SpikingNetwork": "bioneuro.spiking.convert",
-    "classify": "bioneuro.spiking.convert",
-    "spike_counts": "bioneuro.spiking.convert",
+    "classify": "bioneuro.spiking.answers",
+    "spike_counts": "bioneuro.spiking.answers",
     "to_rates": "bioneuro.spiking.convert",
     "to_spiking": "bioneuro.spiking.convert",
 }

@@ -22,6 +22,7 @@ Frontiers in Computational Neuroscience 9 (2015) 99; here with current-like syna
 from __future__ import annotations
 
 import hashlib
+import math
 import os
 import time
 import warnings
@@ -77,25 +78,29 @@ class Competition:
 
     def __post_init__(self):
         seconds, volts = "times are in seconds", "voltages are in volts"
-        check_number("input_rate", self.input_rate, low=0, high=1e6, open_low=True, hint="in hertz, of all inputs")
-        check_number("dt", self.dt, low=0, high=0.1, open_low=True, hint=f"{seconds}: 1e-3 is a millisecond")
-        check_number("duration", self.duration, low=self.dt, high=MOST_STEPS * self.dt, hint=f"{seconds}; at least dt")
-        check_number("channels", self.channels, low=1, high=1e6, integer=True)
-        check_number("min_spikes", self.min_spikes, low=0, integer=True)
-        check_number("max_shows", self.max_shows, low=1, high=1000, integer=True)
-        check_number("brighter", self.brighter, low=1, high=10)
-        check_number("learning_rate", self.learning_rate, low=0, high=1)
-        check_number("tau_trace", self.tau_trace, low=0, high=10, open_low=True, hint=f"{seconds}; near 0.03")
-        check_number("threshold_rise", self.threshold_rise, low=0, high=1, hint=f"{volts}; near 0.01")
-        check_number("weight_scale", self.weight_scale, low=0, high=1, open_low=True, hint=f"{volts}; near 0.001")
+        allowed = {
+            "input_rate": {"low": 0, "high": 1e6, "open_low": True, "hint": "in hertz, of all inputs"},
+            "dt": {"low": 0, "high": 0.1, "open_low": True, "hint": f"{seconds}: 1e-3 is a millisecond"},
+            "channels": {"low": 1, "high": 1e6, "integer": True},
+            "min_spikes": {"low": 0, "integer": True},
+            "max_shows": {"low": 1, "high": 1000, "integer": True},
+            "brighter": {"low": 1, "high": 10},
+            "learning_rate": {"low": 0, "high": 1},
+            "tau_trace": {"low": 0, "high": 10, "open_low": True, "hint": f"{seconds}; near 0.03"},
+            "threshold_rise": {"low": 0, "high": 1, "hint": f"{volts}; near 0.01"},
+            "weight_scale": {"low": 0, "high": 1, "open_low": True, "hint": f"{volts}; near 0.001"},
+        }
+        for name, span in allowed.items():
+            object.__setattr__(self, name, check_number(name, getattr(self, name), **span))
+        shortest, longest, hint = self.dt, MOST_STEPS * self.dt, f"{seconds}; at least dt"
+        duration = check_number("duration", self.duration, low=shortest, high=longest, hint=hint)
+        object.__setattr__(self, "duration", duration)
 
     def protocol(self) -> Protocol:
         """As the kernel takes it."""
         steps = max(1, round(self.duration / self.dt))
-        decay = float(np.exp(-self.dt / self.tau_trace))
-        strength = float(self.input_rate * self.dt)
-        counts = int(self.channels), steps, int(self.min_spikes), int(self.max_shows)
-        return Protocol(strength, *counts, float(self.brighter), decay)
+        decay, strength = math.exp(-self.dt / self.tau_trace), self.input_rate * self.dt
+        return Protocol(strength, self.channels, steps, self.min_spikes, self.max_shows, self.brighter, decay)
 
 
 class CompetitiveState(NamedTuple):
@@ -127,6 +132,11 @@ def cells(unit: LIF, size: int, dt: float) -> Cell:
     tau, threshold, reset, rest, refractory = (np.broadcast_to(getattr(unit, name), (size,)) for name in constants)
     if dt >= tau.min():
         raise InvalidInput(f"dt must be below tau_m, got dt={dt:g} s and tau_m={tau.min():g} s; give a smaller dt")
+    if np.any(np.asarray(unit.soft_reset) != 0):
+        raise UnsupportedTopology(
+            f"in a competitive layer every spike resets all membranes to v_reset; leave soft_reset at 0, "
+            f"got {unit.soft_reset!r}"
+        )
     if (threshold <= rest).any():
         raise UnsupportedTopology(
             "a competitive layer needs v_threshold above v_rest, or its units fire without input; "
@@ -243,9 +253,7 @@ class _Trainer:
         if self.weight_sum <= 0:
             raise InvalidInput("every picture is black: there is nothing to learn from; check the range of X")
         growth = 2 * competition.threshold_rise * hidden.size / max(1, self.total)
-        self.plasticity = Plasticity(
-            float(competition.learning_rate), float(growth), self.weight_sum, max(1, self.total)
-        )
+        self.plasticity = Plasticity(competition.learning_rate, growth, self.weight_sum, max(1, self.total))
         self.cell, self.protocol = cells(hidden.unit, hidden.size, competition.dt), competition.protocol()
         if state is None:
             self.pictures, self.spikes, self.shows, self.open = 0, [], [], (0, 0)
@@ -269,10 +277,8 @@ class _Trainer:
                 epoch, begin = divmod(self.pictures, self.n)
                 order = permutation(self.key.child("order"), epoch, self.n)
                 for start, stop in _chunks(begin, self.n, self.theta.size, self.protocol.steps):
-                    counts, shows = (
-                        np.empty((stop - start, self.theta.size), np.int32),
-                        np.empty(stop - start, np.int32),
-                    )
+                    counts = np.empty((stop - start, self.theta.size), np.int32)
+                    shows = np.empty(stop - start, np.int32)
                     show_rows(
                         self.X, hashes, order, start, stop, epoch, self.pictures, words, self.weights, self.theta,
                         *living, self.cell, self.protocol, self.plasticity, space, counts, shows,

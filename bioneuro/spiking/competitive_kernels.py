@@ -88,20 +88,9 @@ def show_rows(
             n = _prepare(X[i], brightness, alive_inputs, protocol.channels, space)
             step = np.uint64((epoch * protocol.max_shows + shows[place]) * protocol.steps)
             found = _show(
-                n,
-                hashes[i],
-                step,
-                key,
-                weights,
-                theta,
-                cell,
-                protocol,
-                rate,
-                growth,
-                plasticity.weight_sum,
-                space,
+                n, hashes[i], step, key, weights, theta, cell, protocol, rate, growth, plasticity.weight_sum, space,
                 seen,
-            )
+            )  # fmt: skip
             shows[place] += 1
             if found >= protocol.min_spikes:
                 break

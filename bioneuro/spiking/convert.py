@@ -8,20 +8,21 @@ An activity a of a rate unit is a rate of spikes r = R (a - c) / A, with one sca
     output                    `rate`           percentile of its logits, less c        the logit that is silent: below
                                                                                        the lowest best logit of X
 
-An integrate-and-fire neuron without leak, of threshold theta, fires at r = (sum_j w'_j r_j + drive) / theta. So
+An integrate-and-fire neuron without leak that falls by theta at a spike fires at r = (sum_j w'_j r_j + drive) / theta.
+So
 
     w'_ij = theta (R_post / A_post) (A_pre / R_pre) w_ij        in volts, the jump of the membrane at a spike
     bias' = tau_m theta (R_post / A_post) (b + sum_i c_i w_i - c_post)        in volts, a constant drive R I
 
-The neuron is a LIF of long tau_m (1 s): its leak takes about 1 / (2 tau_m) from a rate and silences drives below
-1 / tau_m. Its reset to a value forgets by how much the membrane had passed the threshold, so that rates come out lower,
-the more so the larger the jumps: by 6 % on the digits, with no decision changed; by up to a fifth in networks of a few
-strong synapses. The structure is kept, so no synapse smooths the jumps; instead they are small because inputs spike
-more often than neurons (1000 against 200 Hz) and take turns (`encode_rate`), and steps are short (dt = 0.1 ms). Where
-that is not enough, let rates fall from layer to layer: rate={"hidden": 200.0, "output": 50.0}.
+The neuron is a LIF of long tau_m (1 s), whose leak takes about 1 / (2 tau_m) from a rate and silences drives below
+1 / tau_m, and of soft reset: what the membrane had beyond its threshold is kept. (A reset to a value forgets it: rates
+on the digits come out 6 % lower, in networks of a few strong synapses up to a fifth.) A neuron spikes at most once a
+step, and one that spikes too early cannot take it back, so jumps should be small: inputs spike more often than neurons
+(1000 against 200 Hz) and take turns (`encode_rate`). Where that is not enough, let rates fall from layer to layer:
+rate={"hidden": 200.0, "output": 50.0}.
 
 Sources: Diehl, Neil, Binas, Cook, Liu, Pfeiffer, IJCNN 2015 (data-based normalisation); Rueckauer, Lungu, Hu, Pfeiffer,
-Liu, Front. Neurosci. 11 (2017) 682 (percentiles).
+Liu, Front. Neurosci. 11 (2017) 682 (percentiles, soft reset).
 """
 
 from __future__ import annotations
@@ -32,42 +33,14 @@ from typing import NamedTuple
 import numpy as np
 
 from bioneuro.data.domain import as_finite_floats
-from bioneuro.data.encoding import encode_rate
 from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number, choose
 from bioneuro.parameters import Parameters
-from bioneuro.spiking.engine import simulate
-from bioneuro.spiking.inputs import SpikeTrain
-from bioneuro.topology import LIF, Dense, Lesion, OneToOne, Population, Projection, Sparse, Topology
+from bioneuro.spiking.rate_scale import RateScale, matrix, scale_of
+from bioneuro.topology import LIF, Dense, OneToOne, Population, Projection, Sparse, Topology
 
 HIDDEN, OUTPUT = ("relu",), ("softmax", "linear", "sigmoid", "relu")  # a rate is never negative, but may be compared
 RATE = 200.0  # Hz
-
-
-class RateScale(NamedTuple):
-    """How activities are written as rates: rate = highest (activity - silent) / largest, in Hz, one scale a population.
-
-    Attributes
-    ----------
-    highest : {population: Hz}, the rate of the activity silent + largest.
-    largest : {population: span of activities}.
-    silent : {population: the activity whose rate is 0}.
-    """
-
-    highest: Mapping[str, float]
-    largest: Mapping[str, float]
-    silent: Mapping[str, float]
-
-    def gain(self, population: str) -> float:
-        """Hz per unit of activity."""
-        return self.highest[population] / self.largest[population]
-
-    def activities(self, population: str, rates: np.ndarray) -> np.ndarray:
-        """The activities that rates in Hz stand for."""
-        return self.silent[population] + np.asarray(rates) / self.gain(population)
-
-    def rates(self, population: str, activities: np.ndarray) -> np.ndarray:
-        """The rates in Hz that stand for activities; below `silent` there are none."""
-        return np.maximum(0.0, self.gain(population) * (np.asarray(activities) - self.silent[population]))
+WITHOUT_LEAK = LIF(tau_m=1.0, v_threshold=20e-3, v_reset=0.0, refractory=0.0, soft_reset=1.0)
 
 
 class SpikingNetwork(NamedTuple):
@@ -112,7 +85,8 @@ def to_spiking(
     rate : Hz, of the largest activity of each population, one number or {population: Hz} (others: 200).
     input_rate : Hz, of an input of 1.
     percentile : in (0, 100], of the activities that counts as the largest; 100: the maximum (Diehl et al.).
-    unit : LIF with v_rest = v_reset; None: LIF(tau_m=1.0, v_threshold=20e-3, v_reset=0.0, refractory=0.0).
+    unit : LIF with v_rest = v_reset; None: LIF(tau_m=1.0, v_threshold=20e-3, v_reset=0.0, refractory=0.0,
+        soft_reset=1.0).
 
     Returns
     -------
@@ -134,13 +108,13 @@ def to_spiking(
     """
     source = parameters.topology
     _check_source(source)
-    X = _check_rows(X, source)
-    unit = _check_unit(LIF(tau_m=1.0, v_threshold=20e-3, v_reset=0.0, refractory=0.0) if unit is None else unit)
+    X = check_rows(X, source)
+    unit = _check_unit(WITHOUT_LEAK if unit is None else unit)
     rates = _check_rates(source, rate)
     input_rate = check_number("input_rate", input_rate, low=0, open_low=True, high=1e6, hint="hertz")
     percentile = check_number("percentile", percentile, low=0, open_low=True, high=100)
     mean = _check_mean(source, input_mean)
-    scale = _scale_of(parameters, X.astype(np.float64) - mean, rates, input_rate, percentile)
+    scale = scale_of(parameters, X.astype(np.float64) - mean, rates, input_rate, percentile)
     units = {population.name: unit for population in source.populations if population.role != "input"}
     written = Parameters.zeros(source.with_units(**units), parameters.dtype)
     _write(parameters, written, scale, unit, mean)
@@ -159,14 +133,17 @@ def to_rates(network: SpikingNetwork, *, input_mean: np.ndarray | None = None) -
     Returns
     -------
     Parameters on `network.source`.
+
+    Raises
+    ------
+    InvalidInput : a mean of another shape.
     """
     source, written, scale = network.source, network.parameters, network.scale
     rates = Parameters.zeros(source, written.dtype)
     mean = _check_mean(source, input_mean)
     for projection in source.projections:
-        rates[projection.name] = written[projection.name] / _weight_factor(
-            scale, projection, _unit_of(written, projection)
-        )
+        unit = written.topology[projection.post].unit
+        rates[projection.name] = written[projection.name] / _weight_factor(scale, projection, unit)
     for population in _receiving(source):
         if population.bias:
             unit = written.topology[population.name].unit
@@ -174,130 +151,6 @@ def to_rates(network: SpikingNetwork, *, input_mean: np.ndarray | None = None) -
             rates[f"{population.name}.bias"] = bias + _offsets(rates, scale, population, mean)
     _copy_input_bias(written, rates)
     return rates
-
-
-def spike_counts(
-    network: SpikingNetwork,
-    X,
-    duration: float = 0.2,
-    *,
-    dt: float = 1e-4,
-    lesion: Lesion | None = None,
-    progress: bool = False,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Show each row for `duration` to the network at rest; count the spikes of the output neurons.
-
-    Inputs spike regularly at input_rate times x (`bioneuro.data.encode_rate`), so the same row gives the same counts.
-
-    Parameters
-    ----------
-    X : (n, n_input) in [0, 1].
-    duration : s, a multiple of dt.
-    dt : s; more than 1 / (10 rate) loses accuracy.
-    lesion : of `network.topology`; its dead neurons are silent.
-    progress : show a progress bar over the rows.
-
-    Returns
-    -------
-    (n, n_output) int64 counts, and (n, n_output) V, the membranes at the end: what is left below the next spike.
-    """
-    topology = network.topology
-    X = _check_rows(X, network.source)
-    source, output = topology.by_role("input")[0], topology.by_role("output")[0]
-    where = topology.unit_layout[output.name]
-    spikes = encode_rate(X, duration, highest=network.scale.highest[source.name])
-    counts, membranes = np.zeros((len(X), output.size), np.int64), np.zeros((len(X), output.size))
-    for i in _rows(len(X), progress):
-        run = simulate(
-            network.parameters,
-            {source.name: SpikeTrain(*spikes.row(i))},
-            duration,
-            dt=dt,
-            record={"spikes": [output.name]},
-            random_state=0,  # nothing is drawn
-            max_rate=np.inf,
-            lesion=lesion,
-        )
-        counts[i] = np.bincount(run["spikes.units"] - where.start, minlength=output.size)
-        membranes[i] = run.state.membrane[where]
-    return counts, membranes
-
-
-def classify(
-    network: SpikingNetwork,
-    X,
-    duration: float = 0.2,
-    *,
-    dt: float = 1e-4,
-    lesion: Lesion | None = None,
-    progress: bool = False,
-) -> np.ndarray:
-    """The output neuron with the most spikes; of equal ones that with the highest membrane.
-
-    Parameters as in `spike_counts`. Returns (n,) int64 indices of output units: `classes_[classify(...)]` are labels.
-    """
-    counts, membranes = spike_counts(network, X, duration, dt=dt, lesion=lesion, progress=progress)
-    best = counts == counts.max(axis=1, keepdims=True)
-    return np.where(best, membranes, -np.inf).argmax(axis=1)
-
-
-# -- the scale ---------------------------------------------------------------------------------------------------------
-
-
-def _scale_of(parameters: Parameters, X: np.ndarray, rates: dict, input_rate: float, percentile: float) -> RateScale:
-    topology = parameters.topology
-    activities = _activities(parameters, X)
-    highest, largest, silent = {}, {}, {}
-    for population in topology.populations:
-        name = population.name
-        silent[name] = 0.0
-        if population.role == "input":
-            highest[name], largest[name] = input_rate, 1.0
-            continue
-        highest[name] = rates[name]
-        values = activities[name]
-        top = float(np.percentile(values, percentile))
-        if (
-            population.role == "output" and population.bias
-        ):  # only differences of logits count; winners must not be silent
-            silent[name] = float(values.max(axis=1).min() - (top - values.min()) / 8)
-        largest[name] = top - silent[name]
-        if not largest[name] > 0:
-            raise InvalidInput(
-                f"population {name!r} has no activity above {silent[name]:g} on these {len(X)} rows, so there is no "
-                "scale for its rates; give rows like those the network was trained on, or percentile=100"
-            )
-    return RateScale(highest, largest, silent)
-
-
-def _activities(parameters: Parameters, X: np.ndarray) -> dict[str, np.ndarray]:
-    """Activities of ReLU populations and logits of outputs, (n, size) each, of rows with the mean taken off."""
-    topology = parameters.topology
-    found = {topology.by_role("input")[0].name: X}
-    for population in topology.order():
-        if population.role == "input":
-            continue
-        h = np.zeros((len(X), population.size))
-        for projection in topology.incoming(population.name):
-            h += found[projection.pre] @ _matrix(parameters, projection)
-        if population.bias:
-            h += parameters[f"{population.name}.bias"]
-        found[population.name] = h if population.role == "output" else np.maximum(h, 0.0)
-    return found
-
-
-def _matrix(parameters: Parameters, projection: Projection):
-    """W, such that h = x @ W."""
-    from scipy.sparse import csr_array, diags_array
-
-    weights = parameters[projection.name].astype(np.float64)
-    if isinstance(projection, Dense):
-        return weights
-    if isinstance(projection, OneToOne):
-        return diags_array(weights)
-    edges = parameters.topology.edges(projection.name)
-    shape = tuple(end.size for end in parameters.topology.ends(projection))
-    return csr_array((weights, edges.post, edges.indptr), shape)
 
 
 # -- weights and biases ------------------------------------------------------------------------------------------------
@@ -334,7 +187,7 @@ def _offsets(parameters: Parameters, scale: RateScale, population: Population, m
     offset = np.full(population.size, scale.silent[population.name])
     for projection in parameters.topology.incoming(population.name):
         if parameters.topology[projection.pre].role == "input":
-            offset += mean @ _matrix(parameters, projection)
+            offset += mean @ matrix(parameters, projection)
     return offset
 
 
@@ -342,11 +195,19 @@ def _receiving(topology: Topology) -> list[Population]:
     return [population for population in topology.populations if population.role != "input"]
 
 
-def _unit_of(written: Parameters, projection: Projection) -> LIF:
-    return written.topology[projection.post].unit
-
-
 # -- checks ------------------------------------------------------------------------------------------------------------
+
+
+def check_rows(X, topology: Topology) -> np.ndarray:
+    X, width = as_finite_floats(X), topology.by_role("input")[0].size
+    if X.ndim != 2 or X.shape[1] != width:
+        raise InvalidInput(f"X must be (n, {width}) for {topology!r}, got shape {X.shape}")
+    if X.min() < 0 or X.max() > 1:
+        raise InvalidInput(
+            f"values run from {X.min():g} to {X.max():g}; spikes encode values in [0, 1]: rescale them before "
+            "training, and give a mean that the network subtracts as input_mean"
+        )
+    return X
 
 
 def _check_source(topology: Topology) -> None:
@@ -372,18 +233,6 @@ def _check_source(topology: Topology) -> None:
                 f"conversion scales each projection by itself; {projection.name!r} is {kind}: use Dense, "
                 "OneToOne or Sparse with a weight per synapse"
             )
-
-
-def _check_rows(X, topology: Topology) -> np.ndarray:
-    X, width = as_finite_floats(X), topology.by_role("input")[0].size
-    if X.ndim != 2 or X.shape[1] != width:
-        raise InvalidInput(f"X must be (n, {width}) for {topology!r}, got shape {X.shape}")
-    if X.min() < 0 or X.max() > 1:
-        raise InvalidInput(
-            f"values run from {X.min():g} to {X.max():g}; spikes encode values in [0, 1]: rescale them before "
-            "training, and give a mean that the network subtracts as input_mean"
-        )
-    return X
 
 
 def _check_mean(topology: Topology, mean) -> np.ndarray:
@@ -418,14 +267,6 @@ def _check_unit(unit: LIF) -> LIF:
     if any(isinstance(value, tuple) for value in vars(unit).values()) or unit.v_rest != unit.v_reset:
         raise InvalidInput(
             f"conversion needs a LIF with one value per constant that resets to rest, got {unit!r}; "
-            "LIF(tau_m=1.0, v_threshold=20e-3, v_reset=0.0, refractory=0.0) is without leak for all purposes"
+            f"{WITHOUT_LEAK!r} is without leak for all purposes"
         )
     return unit
-
-
-def _rows(n: int, progress: bool):
-    if not progress:
-        return range(n)
-    from tqdm import tqdm
-
-    return tqdm(range(n), desc="rows", unit="row")

@@ -40,7 +40,7 @@ from bioneuro.spiking.step_kernels import (
     Scratch,
     step_kernel,
 )
-from bioneuro.spiking.synapses import check_projections, whole_steps, wire
+from bioneuro.spiking.synapses import check_projections, check_signs, delay_steps, whole_steps, wire
 from bioneuro.topology import Lesion
 from bioneuro.training.interrupt import Interruption, TrainingInterrupted
 
@@ -70,17 +70,23 @@ def simulate(
     max_rate: float = 400.0,
     record_limit: float = 2**30,
 ) -> Recording:
-    """Run a network of spiking neurons for `duration` seconds.
+    """Run a network of spiking neurons for `duration` seconds:
+
+        tau_m dV/dt = -(V - v_rest) + bias + drive + sum_k I_k + sigma sqrt(tau_m) xi(t),    tau_k dI_k/dt = -I_k
+
+    for each neuron, with all of these in volts. A spike along a projection adds its weight, one delay later, to V
+    (tau_synapse = 0) or to the current I_k of its tau_synapse; a neuron at its threshold spikes and is reset (`LIF`).
 
     Populations of role "input" are sources of spikes, all others must be LIF. At time n dt spikes arrive, neurons at
     or above threshold fire, spikes set off along the projections; then membranes move on to (n + 1) dt, exactly.
     A spike is recorded with the time n dt at which V was found at or above threshold. While a neuron is refractory its
-    membrane stays at v_reset and spikes that move membranes at once are lost; currents go on. Refractory periods, and
-    times of inputs, are rounded to whole steps.
+    membrane stays where the reset put it and spikes that move membranes at once are lost; currents go on. Refractory
+    periods, and times of inputs, are rounded to whole steps.
 
     Parameters
     ----------
-    parameters : weights in volts (current projections: volts of R I), biases as constant drive in volts. Not changed.
+    parameters : weights in volts (current projections: volts of R I), on the side of zero that the sign of their
+        projection says (Dale's law); biases as constant drive in volts. Not changed.
     inputs : {population: input or list of inputs}; see `Poisson`, `SpikeTrain`, `StepCurrent`, `NoiseCurrent`.
     duration : s, a multiple of dt.
     dt : s; delays are multiples of it, 0 meaning one step.
@@ -136,19 +142,20 @@ class _Run:
         self.dt = check_number("dt", dt, low=0, high=0.1, open_low=True, hint="seconds; 1e-4 is usual")
         check_projections(topology)
         check_step(topology, self.dt)
-        self.n_steps = whole_steps("duration", check_number("duration", duration, low=0, hint="seconds"), self.dt, 1)
+        self.n_steps = whole_steps("duration", duration, self.dt, 1)
         self.max_rate = check_number("max_rate", max_rate, low=0, open_low=True, hint="hertz; inf turns it off")
         if lesion is not None and not isinstance(lesion, Lesion):
             raise InvalidInput(f"lesion must be a Lesion (topology.lesion(...)), got {type(lesion).__name__}")
         self.topology = topology
         self.alive = np.ones(topology.n_units, bool) if lesion is None else lesion.alive
         self.rules = Rules(topology, rules, self.dt)
-        self.inputs = Inputs(topology, inputs, self.alive, self.dt, parameters.dtype)
         self._require(parameters)
         self.parameters = parameters.copy() if lesion is None else lesion.apply(parameters)
         if not np.all(np.isfinite(self.parameters.theta)):
             raise InvalidInput("parameters hold numbers that are not finite; a weight or bias is NaN or infinite")
+        check_signs(self.parameters)
         self.rules.check_weights(self.parameters, {} if lesion is None else lesion.intact)
+        self.inputs = Inputs(topology, inputs, self.alive, self.dt, parameters.dtype)
         for population in spiking_populations(topology):
             if population.bias:
                 self.inputs.add_bias(population.name, self.parameters[f"{population.name}.bias"])
@@ -156,12 +163,16 @@ class _Run:
         self._compile()
 
     def _require(self, parameters: Parameters) -> None:
-        parts = {"weights": parameters.nbytes}
-        for projection in self.topology.projections:
-            width = 4 if projection.name not in self.rules.learning else 28  # and while it is sorted by target
-            parts[f"synapses of {projection.name!r}"] = width * projection.n_synapses(*self.topology.ends(projection))
-        parts["memory of who fired"] = 4 * self.topology.n_units * (self.rules.longest_delay + 1)
-        memory.require(parts, f"simulating {self.topology!r}")
+        topology, parts = self.topology, {"weights": parameters.nbytes}
+        for projection in topology.projections:
+            width = 4 if projection.name not in self.rules.learning else 20  # and while it is sorted by target
+            parts[f"synapses of {projection.name!r}"] = width * projection.n_synapses(*topology.ends(projection))
+        currents = {(projection.post, projection.tau_synapse) for projection in topology.projections}
+        columns = topology.n_units + sum(topology[post].size for post, tau in currents if tau)
+        longest = max((delay_steps(projection, self.dt) for projection in topology.projections), default=1)
+        parts["spikes on their way (delays / dt)"] = parameters.theta.itemsize * columns * (longest + 1)
+        parts["memory of who fired"] = 4 * topology.n_units * (self.rules.longest_delay + 1)
+        memory.require(parts, f"simulating {topology!r}")
 
     def _compile(self) -> None:
         topology, dtype = self.topology, self.parameters.dtype
@@ -191,7 +202,7 @@ class _Run:
         """Set membranes, everything on its way, the clock and the key."""
         if state is not None and membrane is not None:
             raise InvalidInput("a state holds the membranes; give state= or membrane=, or state._replace(membrane=...)")
-        self.dynamics = self._fresh(membrane or {}) if state is None else self._taken_up(state)
+        self.dynamics = self._fresh({} if membrane is None else membrane) if state is None else self._taken_up(state)
         self.step = 0 if state is None else state.step
         self.first_step, self.stop = self.step, self.step + self.n_steps
         if state is None or random_state is not None:

@@ -1,7 +1,8 @@
 """What reaches a network from outside: spikes for sources, spikes and currents for neurons.
 
 Times are seconds of the whole run, continuations included: a run of 2 s equals two of 1 s with the same inputs.
-`start` and `stop` limit an input to [start, stop). Values are one number, or one per unit of the population.
+`start` and `stop` limit an input to [start, stop). Values are one number, or one per unit of the population; what is
+out of range raises `InvalidInput`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bioneuro.errors import InvalidInput, check_number
+from bioneuro.errors import InvalidInput, check_field, check_numbers
 
 HIGHEST_RATE = 1e6  # Hz, of one Poisson input
 
@@ -22,20 +23,15 @@ class Input:
     """Base of all inputs."""
 
     def _check_window(self) -> None:
-        name = type(self).__name__
-        check_number(f"{name}.start", self.start, low=0, hint="seconds")
-        check_number(f"{name}.stop", self.stop, low=self.start, hint="seconds, from start on")
+        check_field(self, "start", low=0, open_high=True, hint="seconds")
+        check_field(self, "stop", low=self.start, hint="seconds, from start on")
 
     def _values(self, name: str, low: float = -math.inf, high: float = math.inf, hint: str = "") -> None:
         """Keep field `name` as float64; every entry must be finite and in [low, high]."""
-        values = np.asarray(getattr(self, name), float)
         what = f"{type(self).__name__}.{name}"
+        values = check_numbers(what, getattr(self, name), low=low, high=high, hint=hint)
         if values.ndim > 1:
             raise InvalidInput(f"{what} must be one number or one per unit, got shape {values.shape}")
-        bad = values[~(np.isfinite(values) & (values >= low) & (values <= high))]
-        if bad.size:
-            check_number(what, float(bad.flat[0]), low=low, high=high, open_high=high == math.inf, hint=hint)
-            raise InvalidInput(f"{what} must be finite, got {bad.flat[0]}")
         object.__setattr__(self, name, values)
 
 
@@ -97,8 +93,8 @@ class SpikeTrain(Input):
             units = units.astype(np.int64)
         if units.ndim != 1 or units.dtype.kind not in "iu":
             raise InvalidInput(f"SpikeTrain.units must be a list of unit indices, got {units.dtype}, {units.shape}")
-        object.__setattr__(self, "times", np.atleast_1d(np.asarray(self.times, float)))
         self._values("times", 0.0, hint="spike times are in seconds of the whole run")
+        object.__setattr__(self, "times", np.atleast_1d(self.times))
         if units.shape != self.times.shape:
             raise InvalidInput(
                 f"SpikeTrain needs as many units as times, got {units.shape[0]} and {self.times.shape[0]}"
@@ -153,7 +149,6 @@ class NoiseCurrent(Input):
 
 
 def _check_synapse(given: Poisson | SpikeTrain) -> None:
-    name = type(given).__name__
     if given.weight is not None:
-        check_number(f"{name}.weight", given.weight, low=-1e3, high=1e3, hint="volts; a synapse's is near 0.0001")
-    check_number(f"{name}.tau_synapse", given.tau_synapse, low=0, high=1, hint="seconds; a synapse's is near 0.005")
+        check_field(given, "weight", low=-1e3, high=1e3, hint="volts; a synapse's is near 0.0001")
+    check_field(given, "tau_synapse", low=0, high=1, hint="seconds; a synapse's is near 0.005")

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bioneuro._jit.keys import Key
-from bioneuro.errors import InvalidInput, UnsupportedTopology, choose
+from bioneuro.errors import InvalidInput, UnsupportedTopology, check_numbers, choose
 from bioneuro.spiking.step_kernels import Dynamics, Neurons
 from bioneuro.topology import LIF, Population, Topology
 
@@ -102,16 +102,16 @@ def check_step(topology: Topology, dt: float) -> None:
 
 def constants(topology: Topology, alive: np.ndarray, dt: float, dtype) -> Neurons:
     """The constants of all units, dead ones with a threshold out of reach."""
-    decay, reset = np.ones(topology.n_units, dtype), np.zeros(topology.n_units, dtype)
+    decay, reset, soft_reset = (np.zeros(topology.n_units, dtype) for _ in range(3))
     threshold, refractory = np.full(topology.n_units, np.inf, dtype), np.zeros(topology.n_units, np.int32)
     for population in spiking_populations(topology):
         where, unit = topology.unit_layout[population.name], population.unit
         decay[where] = np.exp(-dt / np.asarray(unit.tau_m))
-        reset[where] = unit.v_reset
+        reset[where], soft_reset[where] = unit.v_reset, unit.soft_reset
         threshold[where] = unit.v_threshold
         refractory[where] = np.rint(np.asarray(unit.refractory) / dt)
     threshold[~alive] = np.inf
-    return Neurons(decay, reset, threshold, refractory)
+    return Neurons(decay, reset, soft_reset, threshold, refractory)
 
 
 def per_unit(topology: Topology, constant: str) -> np.ndarray:
@@ -128,15 +128,16 @@ def first_membranes(topology: Topology, given: Mapping) -> np.ndarray:
     membrane = np.where(rest < threshold, rest, reset)
     for population in topology.by_role("input"):
         membrane[topology.unit_layout[population.name]] = 0.0
+    if not isinstance(given, Mapping):
+        raise InvalidInput(f'membrane is {{population: V}}, got {given!r}; for example {{"E": -60e-3}}')
     neurons = [population.name for population in spiking_populations(topology)]
     for name, values in given.items():
         size = topology[choose("population whose membrane to set", name, neurons)].size
-        values = np.asarray(values, float)
-        if values.shape not in ((), (size,)) or not np.all(np.abs(values) <= LARGEST_MEMBRANE):
-            raise InvalidInput(
-                f"membrane of {name!r} must be one number or {size}, in volts, at most {LARGEST_MEMBRANE:g} in size, "
-                f"got shape {values.shape}, {np.min(values)} .. {np.max(values)}"
-            )
+        values = check_numbers(
+            f"membrane of {name!r}", values, low=-LARGEST_MEMBRANE, high=LARGEST_MEMBRANE, hint="volts"
+        )
+        if values.shape not in ((), (size,)):
+            raise InvalidInput(f"membrane of {name!r} must be one number or {size}, got shape {values.shape}")
         membrane[topology.unit_layout[name]] = values
     return membrane
 

@@ -28,7 +28,7 @@ def raster(
     Parameters
     ----------
     recording : of `simulate`, with spikes.
-    populations : names, from below; all that have spikes recorded by default.
+    populations : names, from below; all by default, those whose spikes are not recorded stay empty.
     most : units of each population that are drawn, its first ones.
     ax : axes to draw on; new ones by default.
     """
@@ -74,7 +74,8 @@ def voltage(recording: Recording, population: str | None = None, *, ax: Axes | N
     if len(set(threshold[units])) == 1:
         ax.axhline(threshold[units[0]], color=INK, linestyle="--", linewidth=0.8, label="threshold")
     ax.set(xlabel="time (s)", ylabel="membrane (mV)", title=f"Membranes of {name}")
-    ax.legend(loc="best")
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(loc="best")
     return ax
 
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from bioneuro.errors import InvalidInput, ResourceError, choose
+from bioneuro.errors import InvalidInput, ResourceError, check_number, choose
 from bioneuro.recording import Recording
 from bioneuro.spiking.step_kernels import Output
 from bioneuro.topology import Topology
@@ -37,7 +37,8 @@ class Recorder:
     """
 
     def __init__(self, topology: Topology, given, n_steps: int, dt: float, dtype, limit: float):
-        self.topology, self.dt, self.dtype, self.limit = topology, dt, dtype, limit
+        self.topology, self.dt, self.dtype = topology, dt, dtype
+        self.limit = check_number("record_limit", limit, low=0, hint="bytes")
         given = _as_mapping(given)
         self.spikes = _names(topology, "spikes", given.get("spikes"))
         self.rates = _names(topology, "rate", given.get("rate"))
@@ -110,7 +111,10 @@ class Recorder:
 
 
 def spikes_of(recording: Recording, population: str) -> tuple[np.ndarray, np.ndarray]:
-    """Spikes of one population: units, numbered within it, and times in s."""
+    """Spikes of one population, in order of time: units (n,), numbered within it, and times (n,) in s.
+
+    Raises `UnknownName` for a population that is not there, or a recording without spikes.
+    """
     layout = recording.parameters.topology.unit_layout
     where = layout[choose("population", population, layout)]
     units = recording["spikes.units"]
@@ -123,6 +127,8 @@ def _as_mapping(given) -> dict:
         return {}
     if isinstance(given, str):
         given = [given]
+    if not isinstance(given, Iterable):
+        raise InvalidInput(f"record is a list of {', '.join(WHAT)}, or {{one of these: what of it}}, got {given!r}")
     record = dict(given) if isinstance(given, Mapping) else dict.fromkeys(given, True)
     for name in record:
         choose("thing to record", name, WHAT)
@@ -153,8 +159,10 @@ def _watched(topology: Topology, given) -> dict[str, list[int]]:
     watched = {}
     for name, units in given.items():
         size = neurons[choose("population whose voltage to record", name, neurons)]
-        units = range(size) if units is True else units
-        watched[name] = [int(unit) for unit in np.atleast_1d(np.asarray(units, int))]
-        if any(not 0 <= unit < size for unit in watched[name]):
-            raise InvalidInput(f"voltage of {name!r}: units lie in 0 .. {size - 1}, got {watched[name]}")
+        chosen = np.atleast_1d(range(size) if units is True else units)
+        if chosen.size == 0:
+            chosen = chosen.astype(int)
+        if chosen.ndim != 1 or chosen.dtype.kind not in "iu" or np.any((chosen < 0) | (chosen >= size)):
+            raise InvalidInput(f"voltage of {name!r}: units are numbers in 0 .. {size - 1}, or True: all, got {units}")
+        watched[name] = chosen.tolist()
     return watched

@@ -37,6 +37,8 @@ class Rules:
         self.adapting: dict[str, AdaptiveThreshold] = {}
         for name, rule in _listed(given):
             self._place(name, rule)
+        order = [projection.name for projection in topology.projections]  # not that of `given`: a run may go on
+        self.learning = dict(sorted(self.learning.items(), key=lambda entry: order.index(entry[0])))
         self.kinds = list(dict.fromkeys(rule.functions for rule in self.learning.values()))
         if len(self.kinds) > MAX_RULES:
             raise InvalidInput(
@@ -80,7 +82,7 @@ class Rules:
     @property
     def digest(self) -> str:
         """Names what traces belong to."""
-        return hashlib.blake2b(repr(sorted(self.learning.items())).encode(), digest_size=8).hexdigest()
+        return hashlib.blake2b(repr(self.learning).encode(), digest_size=8).hexdigest()
 
     @property
     def longest_delay(self) -> int:

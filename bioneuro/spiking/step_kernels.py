@@ -59,6 +59,7 @@ class Neurons(NamedTuple):
 
     decay: np.ndarray  # exp(-dt / tau_m)
     reset: np.ndarray
+    soft_reset: np.ndarray  # share of what V is above its threshold that stays
     threshold: np.ndarray  # inf where the unit is dead
     refractory: np.ndarray  # steps
 
@@ -176,10 +177,10 @@ def _integrate(groups, neurons, dynamics, row, counts):
     for p in range(groups.shape[0]):
         if groups[p, SPIKING]:
             a, b = groups[p, FIRST], groups[p, LAST]
-            membrane, refractory = dynamics.membrane[a:b], dynamics.refractory[a:b]
+            membrane, refractory, rise = dynamics.membrane[a:b], dynamics.refractory[a:b], dynamics.threshold_rise[a:b]
             _arrive(membrane, refractory, row[a:b])
-            threshold, rise = neurons.threshold[a:b], dynamics.threshold_rise[a:b]
-            _fire(membrane, refractory, threshold, rise, neurons.reset[a:b], neurons.refractory[a:b], counts[a:b])
+            constants = neurons.threshold[a:b], neurons.reset[a:b], neurons.soft_reset[a:b], neurons.refractory[a:b]
+            _fire(membrane, refractory, rise, *constants, counts[a:b])
 
 
 @kernel
@@ -222,12 +223,13 @@ def _arrive(membrane, refractory, arriving):
 
 
 @kernel
-def _fire(membrane, refractory, threshold, rise, reset, wait, counts):
-    """Where V >= threshold: a spike, V = reset, and the wait begins."""
+def _fire(membrane, refractory, rise, threshold, reset, soft_reset, wait, counts):
+    """Where V >= threshold: a spike, V = reset + soft_reset (V - threshold), and the wait begins."""
     for i in range(membrane.shape[0]):
-        spikes = membrane[i] >= threshold[i] + rise[i]
+        excess = membrane[i] - (threshold[i] + rise[i])
+        spikes = excess >= 0
         counts[i] = 1 if spikes else 0
-        membrane[i] = reset[i] if spikes else membrane[i]
+        membrane[i] = reset[i] + soft_reset[i] * excess if spikes else membrane[i]
         refractory[i] = wait[i] if spikes else refractory[i]
 
 

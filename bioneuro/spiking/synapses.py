@@ -11,16 +11,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bioneuro.errors import InvalidInput, UnsupportedTopology
+from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number
+from bioneuro.parameters import Parameters
 from bioneuro.spiking.neurons import per_unit
 from bioneuro.spiking.step_kernels import Current, Currents
 from bioneuro.spiking.synapse_kernels import DENSE, ONE_TO_ONE, SPARSE, Route, Synapses
 from bioneuro.topology import Dense, OneToOne, Projection, Sparse, Topology
 from bioneuro.topology.projections import unsupported
+from bioneuro.topology.sparse_kernels import group
 
 KINDS = {Dense: DENSE, OneToOne: ONE_TO_ONE, Sparse: SPARSE}
 NOTHING = dict.fromkeys(Route._fields, 0) | {"rule": -1}
 GRID = 1e-6  # of a step: how far a time may lie from the grid and still be on it
+ROUNDING = 1e-12  # of a time: what its own rounding and that of dt may add
 
 
 class Wiring(NamedTuple):
@@ -36,12 +39,12 @@ class Wiring(NamedTuple):
 
 def whole_steps(what: str, seconds: float, dt: float, least: int) -> int:
     """`seconds` as steps of `dt`; raises `InvalidInput` unless it is a whole number >= `least`."""
-    steps = seconds / dt
+    steps = check_number(what, seconds, low=0, open_high=True, hint="seconds") / dt
     whole = round(steps)
-    if abs(steps - whole) > GRID * max(1.0, steps) or whole < least:
+    if abs(steps - whole) > GRID + ROUNDING * steps or whole < least:
         near = max(least, whole) * dt
         below = "shorter than" if 0 < seconds < dt else "not a multiple of"
-        raise InvalidInput(f"{what} of {seconds:g} s is {below} dt={dt:g} s; take {near:g} s, or another dt")
+        raise InvalidInput(f"{what} of {seconds:.9g} s is {below} dt={dt:g} s; take {near:.9g} s, or another dt")
     return whole
 
 
@@ -64,6 +67,18 @@ def check_projections(topology: Topology) -> None:
             raise UnsupportedTopology(
                 f"{projection.name!r} ends on {projection.post!r}, a source of spikes (role='input'); "
                 "a population that receives needs role='hidden' or 'output'"
+            )
+
+
+def check_signs(parameters: Parameters) -> None:
+    """Raise `InvalidInput` where weights are not of their projection's sign (Dale's law)."""
+    for projection in parameters.topology.projections:
+        weights = parameters[projection.name]
+        if projection.sign and weights.size and (projection.sign * weights).min() < 0:
+            kind, side = ("excitatory", ">=") if projection.sign > 0 else ("inhibitory", "<=")
+            raise InvalidInput(
+                f"{projection.name!r} is {kind} (sign={projection.sign:+d}), so its weights are {side} 0, got "
+                f"{weights.min():g} .. {weights.max():g}; turn them round, or set sign=0"
             )
 
 
@@ -104,7 +119,7 @@ def wire(topology: Topology, dt: float, dtype, plastic: Mapping[str, Mapping[str
             "delay": delay_steps(projection, dt),
         }
         routes.append(Route(**NOTHING | fixed | places | dict(plastic.get(projection.name, {}))))
-    empty = (np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int64), np.empty((0, 2), np.int64))
+    empty = (np.empty(0, np.int64), np.empty(0, np.int32), np.empty(0, np.int64), np.empty((0, 2), np.int32))
     return Wiring(
         currents,
         np.array(routes, np.int64).reshape(-1, len(Route._fields)),
@@ -117,10 +132,12 @@ def wire(topology: Topology, dt: float, dtype, plastic: Mapping[str, Mapping[str
 
 def by_post(indptr: np.ndarray, targets: np.ndarray, n_post: int) -> tuple[np.ndarray, np.ndarray]:
     """The same synapses by postsynaptic unit: pointers (n_post + 1,), and (n, 2) place in the given order, pre unit."""
-    sources = np.repeat(np.arange(indptr.size - 1), np.diff(indptr))
-    order = np.argsort(targets, kind="stable")
-    counts = np.bincount(targets, minlength=n_post)
-    return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64), np.stack([order, sources[order]], axis=1)
+    n, pointers = targets.size, np.empty(n_post + 1, np.int64)
+    sources = np.repeat(np.arange(indptr.size - 1, dtype=np.int32), np.diff(indptr))
+    incoming = np.empty((n, 2), np.int32)
+    for column, values in enumerate((np.arange(n, dtype=np.int32), sources)):
+        group(targets, values, pointers, incoming[:, column])
+    return pointers, incoming
 
 
 def membrane_gain(dt: float, tau_m, tau_synapse: float):

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 
-from bioneuro.errors import InvalidInput, check_number
+from bioneuro.errors import InvalidInput, check_number, check_numbers
 from bioneuro.topology import LIF
 
 GRID_SHIFT = 0.5825971579  # -zeta(1/2) / sqrt(2 pi): how far a walk on a grid overshoots, in its own steps
@@ -29,17 +30,21 @@ def lif_rate(drive, unit: LIF | None = None) -> np.ndarray:
     -------
     Hz, in the shape of `drive`.
 
+    Raises
+    ------
+    InvalidInput : a drive that is not finite, a unit that is not one neuron.
+
     Source: Gerstner et al., Neuronal Dynamics (2014), section 1.3.
 
     >>> float(lif_rate(25e-3).round(4))
     41.7149
     """
     unit = _one_neuron(unit)
-    drive = np.asarray(drive, float)
-    above = np.where(drive > unit.v_threshold, drive, np.inf)
-    with np.errstate(invalid="ignore"):
-        wait = unit.refractory - unit.tau_m * np.log1p((unit.v_reset - unit.v_threshold) / (above - unit.v_reset))
-    return np.where(drive > unit.v_threshold, 1 / wait, 0.0)
+    drive = check_numbers("drive", drive, hint="volts")
+    fires = drive > unit.v_threshold
+    above = np.where(fires, drive, np.inf)
+    wait = unit.refractory - unit.tau_m * np.log1p((unit.v_reset - unit.v_threshold) / (above - unit.v_reset))
+    return np.divide(1.0, wait, out=np.zeros_like(wait), where=fires)
 
 
 def siegert_rate(mean: float, sigma: float, unit: LIF | None = None, dt: float = 0.0) -> float:
@@ -52,8 +57,16 @@ def siegert_rate(mean: float, sigma: float, unit: LIF | None = None, dt: float =
     ----------
     mean : V, v_rest included; sigma : V, >= 0.
     unit : `LIF` with one number per constant; default `LIF()`.
-    dt : s; a neuron that looks at its threshold only every dt overlooks crossings in between, as if the threshold lay
-        GRID_SHIFT sigma sqrt(dt / tau_m) higher. 0: continuous time.
+    dt : s; a neuron that looks at its threshold only every dt overlooks crossings in between, as if the threshold, and
+        a soft reset, lay GRID_SHIFT sigma sqrt(dt / tau_m) higher. 0: continuous time.
+
+    Returns
+    -------
+    Hz.
+
+    Raises
+    ------
+    InvalidInput : a number out of range, a unit that is not one neuron.
 
     Source: Siegert, Physical Review 81 (1951) 617; Brunel, Journal of Computational Neuroscience 8 (2000) 183, eq. 21.
 
@@ -69,11 +82,13 @@ def siegert_rate(mean: float, sigma: float, unit: LIF | None = None, dt: float =
     dt = check_number("dt", dt, low=0, high=0.1, hint="seconds")
     if sigma == 0:
         return float(lif_rate(mean, unit))
-    threshold = unit.v_threshold + GRID_SHIFT * sigma * math.sqrt(dt / unit.tau_m)
-    low, high = (unit.v_reset - mean) / sigma, (threshold - mean) / sigma
+    shift = GRID_SHIFT * math.sqrt(dt / unit.tau_m)  # in units of sigma: how far V passes its threshold on average
+    low = (unit.v_reset - mean) / sigma + unit.soft_reset * shift
+    high = (unit.v_threshold - mean) / sigma + shift
     if high > _UNREACHABLE:
         return 0.0
-    integral, _ = quad(lambda u: erfcx(-u), low, high, limit=200)
+    ends = [low, 0.0, high] if low < 0 < high else [low, high]  # all may lie within one unit on the right of 0
+    integral = sum(quad(lambda u: erfcx(-u), *pair, limit=200)[0] for pair in itertools.pairwise(ends))
     return 1 / (unit.refractory + unit.tau_m * math.sqrt(math.pi) * integral)
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bioneuro._jit.keys import Key
-from bioneuro.errors import InvalidInput, check_number, choose
+from bioneuro.errors import InvalidInput, check_field, check_number, choose
 from bioneuro.topology.adjacency import Adjacency, draw_rows, from_pairs, ring_pairs, sort_rows, transposed
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class FixedProbability(Rule):
     p: float
 
     def __post_init__(self):
-        object.__setattr__(self, "p", check_number("FixedProbability.p", self.p, low=0, high=1))
+        check_field(self, "p", low=0, high=1)
 
     def check(self, projection, pre, post):
         if projection.multapses:
@@ -90,7 +90,7 @@ class _FixedDegree(Rule):
     k: int
 
     def __post_init__(self):
-        object.__setattr__(self, "k", check_number(f"{type(self).__name__}.k", self.k, low=0, integer=True))
+        check_field(self, "k", low=0, integer=True)
 
     def _check_partners(self, projection: Sparse, most: int) -> None:
         if self.k > most and not (projection.multapses and most):
@@ -200,8 +200,8 @@ class SmallWorld(Rule):
     p: float
 
     def __post_init__(self):
-        object.__setattr__(self, "k", check_number("SmallWorld.k", self.k, low=2, integer=True))
-        object.__setattr__(self, "p", check_number("SmallWorld.p", self.p, low=0, high=1))
+        check_field(self, "k", low=2, integer=True)
+        check_field(self, "p", low=0, high=1)
 
     def check(self, projection, pre, post):
         check_number(f"{projection.name}: k", self.k, low=2, high=max(2, pre.size - 1), integer=True)

@@ -148,11 +148,16 @@ class Gaussian(Unit):
 @register("lif")
 @dataclass(frozen=True)
 class LIF(Unit):
-    """Leaky integrate-and-fire: tau_m dV/dt = -(V - v_rest) + R I; at V >= v_threshold a spike, then V = v_reset.
+    """Leaky integrate-and-fire: tau_m dV/dt = -(V - v_rest) + R I; at V >= v_threshold a spike, and V becomes
+
+        v_reset + soft_reset (V - v_threshold).
 
     Times in seconds, voltages in volts relative to rest. `tau_m` membrane time constant (0, 1];
-    `refractory` >= 0 holds V at `v_reset` after a spike; v_reset < v_threshold.
-    Source: Gerstner, Kistler, Naud, Paninski, Neuronal Dynamics (2014), section 1.3.
+    `refractory` >= 0 holds V there after a spike; v_reset < v_threshold; `soft_reset` in [0, 1]: 0 is the textbook's
+    reset to a value, 1 subtracts v_threshold - v_reset, so that no input is forgotten where a jump or a step of time
+    carries V past its threshold.
+    Sources: Gerstner, Kistler, Naud, Paninski, Neuronal Dynamics (2014), section 1.3; reset by subtraction: Rueckauer,
+    Lungu, Hu, Pfeiffer, Liu, Front. Neurosci. 11 (2017) 682.
     """
 
     tau_m: float | tuple[float, ...] = 20e-3
@@ -160,6 +165,7 @@ class LIF(Unit):
     v_reset: float | tuple[float, ...] = 10e-3
     v_rest: float | tuple[float, ...] = 0.0
     refractory: float | tuple[float, ...] = 2e-3
+    soft_reset: float | tuple[float, ...] = 0.0
 
     def check(self) -> None:
         for name, top, typical in (("tau_m", 1.0, 0.02), ("refractory", 1.0, 0.002)):
@@ -181,6 +187,8 @@ class LIF(Unit):
                     high=1,
                     hint=f"voltages are in volts: {name}={value:g} is {value:g} V; a neuron's is near 0.02 above rest",
                 )
+        for value in np.atleast_1d(self.soft_reset):
+            check_number("LIF.soft_reset", float(value), low=0, high=1, hint="0: to v_reset, 1: by subtraction")
         if np.any(np.asarray(self.v_reset) >= np.asarray(self.v_threshold)):
             raise InvalidInput(
                 f"LIF.v_reset must lie below v_threshold, got v_reset={self.v_reset}, v_threshold={self.v_threshold}; "

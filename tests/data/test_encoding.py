@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+import bioneuro._jit.random
 from bioneuro import memory
 from bioneuro.data import encode_latency, encode_poisson, encode_rate, load_digits, rates_of
 from bioneuro.errors import InvalidInput, ResourceError
@@ -49,6 +50,22 @@ def test_chunks_do_not_show(encode, monkeypatch):
     whole = encode(X)
     monkeypatch.setattr("bioneuro.data.encoding._CHUNK", 7)
     for one, other in zip(whole, encode(X), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_one_full_row_among_silent_ones_takes_no_more_memory_than_its_spikes(monkeypatch):
+    rows = np.zeros((200, 5))
+    rows[150] = 1.0
+    whole = encode_poisson(rows, 1.0, highest=2000.0, random_state=1)
+    shapes = []
+    original = bioneuro._jit.random.fill_uniform
+    monkeypatch.setattr(
+        bioneuro._jit.random, "fill_uniform", lambda *a, **k: (shapes.append(a[2].shape), original(*a, **k))[1]
+    )
+    monkeypatch.setattr("bioneuro.data.encoding._NUMBERS", 20_000)
+    again = encode_poisson(rows, 1.0, highest=2000.0, random_state=1)
+    assert max(n * m for n, m in shapes) <= 20_000
+    for one, other in zip(whole, again, strict=True):
         assert np.array_equal(one, other)
 
 

@@ -66,7 +66,8 @@ def simulate(parameters, n_steps, dt, *, drive=None, sigma=None, trains=None, po
             v[name] = np.where(wait[name] > 0, v[name], v[name] + arriving[name])
             wait[name] = np.maximum(wait[name] - 1, 0)
             now[name] = (v[name] >= p.unit.v_threshold).astype(float)
-            v[name] = np.where(now[name] > 0, p.unit.v_reset, v[name])
+            kept = p.unit.soft_reset * (v[name] - p.unit.v_threshold)
+            v[name] = np.where(now[name] > 0, p.unit.v_reset + kept, v[name])
             wait[name] = np.where(now[name] > 0, round(p.unit.refractory / dt), wait[name])
         fired.append(now)
         for name in names:

@@ -166,14 +166,26 @@ def test_a_spike_is_sent_with_the_weight_that_it_has_just_changed():
     assert len(set(sent)) == 3
 
 
-@pytest.mark.parametrize("sign", [1, -1])
-def test_weights_stay_within_their_bounds_and_on_their_side_of_zero(sign):
-    for a_plus, a_minus, end in ((0.5, 0.0, W_MAX), (0.0, 0.5, 0.0)):
-        params = pairs(5, 5, Dense("pre", "post", sign=sign), "float32", sign * W_MAX / 2)
-        trains = {unit: list(range(3 * unit, 2000, 40)) for unit in range(5)}
-        rule = STDP(w_max=W_MAX, a_plus=a_plus, a_minus=a_minus)
-        run = simulate(params, told(trains, trains), 0.2, rules={"pre->post": rule})
-        np.testing.assert_allclose(run.parameters["pre->post"], sign * end, rtol=1e-6)
+@pytest.mark.parametrize(
+    ("sign", "rule", "end"),
+    [
+        *((sign, STDP(w_max=W_MAX, a_plus=0.5, a_minus=0.0), [W_MAX]) for sign in (1, -1)),
+        *((sign, STDP(w_max=W_MAX, a_plus=0.0, a_minus=0.5), [0.0]) for sign in (1, -1)),
+        (1, STDP(w_max=W_MAX, a_plus=1.0, a_minus=0.0, dependence="multiplicative"), [W_MAX]),
+        (1, STDP(w_max=W_MAX, a_plus=0.0, a_minus=1.0, dependence="multiplicative"), [0.0]),
+        (-1, InhibitorySTDP(w_max=W_MAX, rate=0.0, eta=1.0), [W_MAX]),
+        (-1, InhibitorySTDP(w_max=W_MAX, rate=1000.0, eta=1.0), [0.0, W_MAX]),  # one or other, by who spikes last
+    ],
+)
+def test_weights_stay_within_their_bounds_and_on_their_side_of_zero(sign, rule, end):
+    params = pairs(5, 5, Dense("pre", "post", sign=sign), "float32", sign * W_MAX / 2)
+    trains = {unit: list(range(3 * unit, 2000, 40)) for unit in range(5)}
+    for stop in (0.05, 0.2):
+        run = simulate(params, told(trains, trains), stop, rules={"pre->post": rule}, max_rate=np.inf)
+        size = sign * run.parameters["pre->post"]
+        assert size.min() >= 0
+        assert size.max() <= np.float32(W_MAX)
+    np.testing.assert_allclose(np.unique(np.round(size / W_MAX, 6)) * W_MAX, end)
 
 
 def test_inhibitory_plasticity_leads_cells_to_the_rate_asked_for():
@@ -312,12 +324,21 @@ def test_a_shared_weight_cannot_learn():
         (lambda: STDP(w_max=1e-3, pairing="near"), "unknown pairing of STDP 'near'; did you mean 'nearest'"),
         (lambda: InhibitorySTDP(w_max=1e-3, rate=-1), "InhibitorySTDP.rate must be"),
         (lambda: NormaliseWeights(-1.0), "NormaliseWeights.total must be"),
-        (lambda: AdaptiveThreshold(1e-3, tau=0.0), "AdaptiveThreshold.tau must be above 0 s"),
+        (lambda: AdaptiveThreshold(1e-3, tau=0.0), r"AdaptiveThreshold.tau must be a number in \(0, inf\)"),
+        (lambda: AdaptiveThreshold(1e-3, tau="long"), "AdaptiveThreshold.tau must be .* or inf: the rise stays"),
+        (lambda: STDP(w_max=1e-3, tau_plus="short"), "STDP.tau_plus must be a number in .* got 'short'"),
     ],
 )
 def test_constants_out_of_range_are_refused(make, message):
     with pytest.raises(InvalidInput, match=message):
         make()
+
+
+@pytest.mark.small
+def test_constants_are_kept_as_plain_numbers_so_that_equal_rules_have_equal_names():
+    assert repr(STDP(w_max=np.float64(1e-3), a_plus=0)) == repr(STDP(w_max=1e-3, a_plus=0.0))
+    assert repr(InhibitorySTDP(w_max="0.001", rate=np.int64(5))) == repr(InhibitorySTDP(w_max=1e-3))
+    assert type(NormaliseWeights(np.float32(2), period=1).period) is float
 
 
 @pytest.mark.small

@@ -4,8 +4,19 @@ import numpy as np
 import pytest
 
 from bioneuro import Conv2D, Dense, Parameters, Population, Topology
-from bioneuro.errors import InvalidInput, UnknownName, UnsupportedTopology
-from bioneuro.spiking import LIF, NoiseCurrent, Poisson, SpikeTrain, StepCurrent, lif_rate, siegert_rate, simulate
+from bioneuro.errors import InvalidInput, ResourceError, UnknownName, UnsupportedTopology
+from bioneuro.plasticity import STDP
+from bioneuro.spiking import (
+    LIF,
+    NoiseCurrent,
+    Poisson,
+    RunawayRate,
+    SpikeTrain,
+    StepCurrent,
+    lif_rate,
+    siegert_rate,
+    simulate,
+)
 
 SOURCE = Population("in", 3, "input", "linear", bias=False)
 CELLS = Population("cells", 2, "output", LIF(), bias=False)
@@ -40,13 +51,21 @@ def test_a_grid_too_coarse_is_refused(projection, dt, message):
         ({"max_rate": 0}, r"max_rate must be a number in \(0, inf\).*inf turns it off"),
         ({"n_threads": 0}, "n_threads must be an integer"),
         ({"membrane": {"cell": 0.0}}, "unknown population whose membrane to set 'cell'; did you mean 'cells'"),
-        ({"membrane": {"cells": [0.0] * 3}}, r"membrane of 'cells' must be one number or 2, .* got shape \(3,\)"),
+        ({"duration": np.inf}, r"duration must be a number in \[0, inf\), got inf; seconds"),
+        ({"duration": 50.00005}, r"duration of 50.00005 s is not a multiple of dt=0.0001 s; take 50 s"),
+        ({"membrane": {"cells": [0.0] * 3}}, r"membrane of 'cells' must be one number or 2, got shape \(3,\)"),
+        ({"membrane": {"cells": np.nan}}, r"membrane of 'cells' must be a number in \[-1000, 1000\], got nan; volts"),
+        ({"membrane": 0.0}, r"membrane is \{population: V\}, got 0.0; for example"),
+        ({"record_limit": -1}, r"record_limit must be a number in \[0, inf\), got -1; bytes"),
+        ({"record": 3}, "record is a list of spikes, voltage, rate, or .* got 3"),
         ({"lesion": 0.3}, r"lesion must be a Lesion \(topology.lesion"),
         ({"record": ["spike"]}, "unknown thing to record 'spike'; did you mean 'spikes'"),
         ({"record": {"spikes": ["cell"]}}, "unknown population whose spikes to record 'cell'; did you mean 'cells'"),
         ({"record": {"spikes": 3}}, "record 'spikes' is True or a list of populations, got 3"),
         ({"record": {"voltage": {"in": [0]}}}, "unknown population whose voltage to record 'in'"),
-        ({"record": {"voltage": {"cells": [2]}}}, r"voltage of 'cells': units lie in 0 .. 1, got \[2\]"),
+        ({"record": {"voltage": {"cells": [2]}}}, r"voltage of 'cells': units are numbers in 0 .. 1, .* got \[2\]"),
+        ({"record": {"voltage": {"cells": [0.7]}}}, r"voltage of 'cells': units are numbers .* got \[0.7\]"),
+        ({"record": {"voltage": {"cells": [False, True]}}}, r"voltage of 'cells': units are numbers in 0 .. 1"),
         ({"record": {"voltage": [0]}}, r'record "voltage" is \{population: units\}'),
     ],
 )
@@ -86,6 +105,9 @@ def test_inputs_that_do_not_fit_the_network_are_refused(inputs, message):
     [
         (lambda: Poisson(-1.0), r"Poisson.rates must be a number in \[0, 1e\+06\], got -1.0; rates are in hertz"),
         (lambda: Poisson([1.0, np.nan]), "Poisson.rates must be a number"),
+        (lambda: Poisson("fast"), "Poisson.rates must be numbers, got 'fast'; rates are in hertz"),
+        (lambda: Poisson(1.0, start=np.inf), r"Poisson.start must be a number in \[0, inf\), got inf"),
+        (lambda: SpikeTrain([0], ["late"]), r"SpikeTrain.times must be numbers, got \['late'\]"),
         (lambda: Poisson([[1.0]]), r"Poisson.rates must be one number or one per unit, got shape \(1, 1\)"),
         (lambda: Poisson(1.0, weight=1e-3, tau_synapse=5.0), r"Poisson.tau_synapse must be .* near 0.005"),
         (lambda: Poisson(1.0, weight=1e-3, tau_synapse=-1e-3), r"Poisson.tau_synapse must be a number in \[0, 1\]"),
@@ -97,8 +119,10 @@ def test_inputs_that_do_not_fit_the_network_are_refused(inputs, message):
         (lambda: NoiseCurrent(-1e-3), r"NoiseCurrent.sigma must be a number in \[0, 1000\], got -0.001; volts, never"),
         (lambda: LIF(tau_m=20), "tau_m=20 is 20 s; a neuron's is near 0.02"),
         (lambda: LIF(tau_m=-0.02), "LIF.tau_m must be"),
+        (lambda: LIF(soft_reset=2.0), r"LIF.soft_reset must be a number in \[0, 1\], got 2.0; 0: to v_reset, 1: by"),
         (lambda: Dense("a", "b", tau_synapse=-1e-3), "tau_synapse must be"),
         (lambda: siegert_rate(20e-3, -1.0), "sigma must be"),
+        (lambda: lif_rate([25e-3, np.nan]), "drive must be a number in .* got nan; volts"),
         (lambda: lif_rate(20e-3, LIF(tau_m=[0.02, 0.03])), "theory is for one LIF neuron"),
     ],
 )
@@ -138,6 +162,35 @@ def test_numbers_out_of_range_are_refused(make, message):
 def test_topologies_that_the_engine_does_not_run_are_refused_by_name(params, message):
     with pytest.raises(UnsupportedTopology, match=message):
         simulate(params(), {}, 1e-3)
+
+
+@pytest.mark.parametrize(("sign", "kind"), [(1, "excitatory"), (-1, "inhibitory")])
+def test_weights_on_the_wrong_side_of_zero_break_dales_law_and_are_refused(sign, kind):
+    for projection in (Dense("in", "cells", sign=sign), Dense("in", "cells", sign=sign, shared=True)):
+        params = network(projection)
+        simulate(params, {}, 1e-3)  # zero is on both sides
+        params["in->cells"] = -sign * 1e-4
+        with pytest.raises(InvalidInput, match=rf"'in->cells' is {kind} \(sign=\{sign:+d}\), so its weights are"):
+            simulate(params, {}, 1e-3)
+
+
+def test_delays_that_would_fill_the_memory_are_refused_before_it_is_taken(monkeypatch):
+    params = network(Dense("in", "cells", delay=10.0))
+    monkeypatch.setattr("bioneuro.memory.available", lambda: 10**6)
+    with pytest.raises(ResourceError, match=r"the largest part is spikes on their way \(delays / dt\)"):
+        simulate(params, {}, 1e-3)
+
+
+def test_what_is_refused_leaves_everything_as_it_was():
+    params = network()
+    params["in->cells"] = 1e-3
+    before = params.theta.copy()
+    for options in ({"duration": 1.5e-4}, {"record": 3}, {"rules": {"in->cells": STDP(w_max=1e-4)}}):
+        with pytest.raises(InvalidInput):
+            simulate(params, {"in": Poisson(5.0)}, **{"duration": 1e-3} | options)
+    with pytest.raises(RunawayRate):
+        simulate(params, {"cells": StepCurrent(1.0)}, 0.2, rules={"in->cells": STDP(w_max=2e-3)})
+    np.testing.assert_array_equal(params.theta, before)
 
 
 def test_parameters_are_needed():

@@ -130,6 +130,9 @@ def test_the_scale_is_stated():
     assert "as 0 .. 200 Hz" in text
 
 
+FORGETFUL = dict.fromkeys(("hidden", "output"), LIF(1.0, 20e-3, 0.0, 0.0, 0.0, soft_reset=0.0))
+
+
 # -- spikes ------------------------------------------------------------------------------------------------------------
 
 
@@ -137,8 +140,8 @@ def test_the_scale_is_stated():
 def test_output_neurons_fire_at_the_rates_of_their_logits(net):
     """Counts over `duration` against the rates that logits stand for, rates falling by 8 from layer to layer.
 
-    Resets to a value take up to a fifth from a rate, leaks 1 Hz, and two spikes are those of a count that is whole
-    and of the first ones being on their way.
+    Leaks take up to 1 Hz from a rate, and two spikes are those of a count that is whole and of the first ones being on
+    their way; spikes that came too early cannot be taken back, which leaves a twentieth.
     """
     before, duration = trained(net), 2.0
     layers = [population.name for population in net.order()]
@@ -146,7 +149,7 @@ def test_output_neurons_fire_at_the_rates_of_their_logits(net):
     network = to_spiking(before, X, rate=rate, input_rate=8000.0)
     expected = network.scale.rates(layers[-1], activities(before, X[:3])[layers[-1]])
     counts, membranes = spike_counts(network, X[:3], duration, dt=2e-5)
-    assert np.all(np.abs(counts - duration * expected) <= 0.2 * duration * expected + duration + 2)
+    assert np.all(np.abs(counts - duration * expected) <= 0.05 * duration * expected + duration + 2)
     assert counts.max() > 10
     assert membranes.max() < 20e-3
 
@@ -154,11 +157,9 @@ def test_output_neurons_fire_at_the_rates_of_their_logits(net):
 def test_the_decisions_do_not_hang_on_the_membrane():
     """Another time constant, rest and threshold: the same rates, but for the leak of 1 / tau_m."""
     before = trained(NETS["one layer"])
-    counts = [
-        spike_counts(to_spiking(before, X, unit=unit), X[:3], 1.0)[0]
-        for unit in (None, LIF(tau_m=0.5, v_threshold=10e-3, v_reset=-5e-3, v_rest=-5e-3, refractory=0.0))
-    ]
-    assert np.abs(counts[0] - counts[1]).max() <= 3
+    other = LIF(tau_m=0.5, v_threshold=10e-3, v_reset=-5e-3, v_rest=-5e-3, refractory=0.0, soft_reset=1.0)
+    counts = [spike_counts(to_spiking(before, X, unit=unit), X[:3], 1.0)[0] for unit in (None, other)]
+    assert np.abs(counts[0] - counts[1]).max() <= 2
     assert counts[0].max() > 50
 
 
@@ -176,14 +177,19 @@ def test_digits_are_told_apart_as_well_as_by_rates(digits):
     assert by_spikes >= 0.97
 
 
-def test_counts_on_digits_are_the_logits_but_for_what_resets_forget(digits):
+def test_counts_on_digits_are_the_logits_to_three_spikes_and_resets_to_a_value_lower_them(digits):
     model, network, test = digits
     logits = activities(model.parameters_, test.X[:40].astype(np.float64) - model.input_mean_)["output"]
     expected = network.scale.rates("output", logits)
     counts, _ = spike_counts(network, test.X[:40], 1.0)
-    assert np.corrcoef(counts.ravel(), expected.ravel())[0, 1] > 0.995
+    assert np.abs(counts - expected).max() <= 3  # of up to 200
     clear = expected > 20
-    assert 0.9 < np.median(counts[clear] / expected[clear]) < 1
+    assert 0.98 < np.median(counts[clear] / expected[clear]) < 1  # the leak takes half a hertz
+    forgetful = network._replace(
+        parameters=Parameters(network.topology.with_units(**FORGETFUL), network.parameters.theta)
+    )
+    counts, _ = spike_counts(forgetful, test.X[:40], 1.0)
+    assert 0.93 < np.median(counts[clear] / expected[clear]) < 0.95
 
 
 def test_one_row_gives_one_answer_however_the_batch_is_cut(digits):

@@ -8,7 +8,19 @@ import pytest
 
 @pytest.mark.parametrize(
     "module",
-    ["bioneuro.spiking.engine", "bioneuro.spiking.inputs", "bioneuro.spiking.theory", "bioneuro.plasticity.spike"],
+    [
+        "bioneuro.data.encoding",
+        "bioneuro.plasticity.estimators.classifier",
+        "bioneuro.plasticity.estimators.features",
+        "bioneuro.plasticity.learning",
+        "bioneuro.plasticity.rate",
+        "bioneuro.plasticity.spike",
+        "bioneuro.spiking.convert",
+        "bioneuro.spiking.engine",
+        "bioneuro.spiking.estimators",
+        "bioneuro.spiking.inputs",
+        "bioneuro.spiking.theory",
+    ],
 )
 def test_examples_give_what_they_say(module):
     result = doctest.testmod(importlib.import_module(module))

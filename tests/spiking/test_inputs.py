@@ -1,13 +1,14 @@
-"""Spikes from outside: Poisson numbers by tables are those that are summed up."""
+"""What comes from outside acts when it should, adds up, and is drawn as the law says."""
 
 import numpy as np
 import pytest
 
 from bioneuro import Dense, Parameters, Population, Topology
 from bioneuro._jit.random import Key, fill_poisson
-from bioneuro.spiking import LIF, Poisson, drive, simulate
+from bioneuro.spiking import LIF, NoiseCurrent, Poisson, SpikeTrain, StepCurrent, drive, simulate, spikes_of
 from bioneuro.spiking.input_kernels import GUIDED, HIGHEST_TABULATED, LONGEST_TABLE, draw_tabulated, tabulate
 
+INERT = LIF(tau_m=20e-3, v_threshold=1.0, v_reset=0.0, refractory=0.0)  # a membrane that never fires
 MEANS = np.array([0.0, 1e-300, 1e-17, 1e-9, 1e-3, 0.1, 0.5, 1 - 2**-53, 1.0, 2.0, 5.0, np.nextafter(10.0, 0)])
 
 
@@ -57,3 +58,51 @@ def test_a_run_is_the_same_with_and_without_tables(monkeypatch, most):
     for name, trace in whole.traces.items():
         assert again[name].tobytes() == trace.tobytes()
     assert len(whole["spikes.units"]) > 100
+
+
+def membrane_under(*inputs, n=1, duration=50e-3, **options):
+    params = Parameters.zeros(Topology([Population("cells", n, "output", INERT, bias=False)]), "float64")
+    return simulate(params, {"cells": list(inputs)}, duration, record=["voltage"], **options)["voltage.cells"]
+
+
+def test_a_step_of_current_acts_from_start_to_stop():
+    found = membrane_under(StepCurrent(10e-3, start=10e-3, stop=20e-3), StepCurrent(2e-3, start=30e-3))[:, 0]
+    since = [np.maximum(1e-4 * np.arange(500) - start, 0) for start in (10e-3, 20e-3, 30e-3)]
+    answers = [-np.expm1(-t / 20e-3) for t in since]
+    np.testing.assert_allclose(found, 10e-3 * (answers[0] - answers[1]) + 2e-3 * answers[2], atol=1e-15)
+
+
+def test_noise_acts_from_start_to_stop_and_adds_up_as_variances():
+    inputs = NoiseCurrent(3e-3, start=10e-3), NoiseCurrent(4e-3, mean=1e-3, start=10e-3)
+    several = membrane_under(*inputs, random_state=1)
+    one = membrane_under(NoiseCurrent(5e-3, mean=1e-3, start=10e-3), random_state=1)
+    np.testing.assert_allclose(several, one, atol=1e-15)
+    assert not one[:101].any()
+    assert one[101:].all()
+    short = membrane_under(NoiseCurrent(5e-3, stop=10e-3), random_state=1)
+    np.testing.assert_allclose(short[101:], short[100:-1] * np.exp(-1e-4 / 20e-3), rtol=1e-12)
+
+
+def test_the_spread_of_the_membrane_under_noise_is_sigma_over_the_root_of_two():
+    settled = membrane_under(NoiseCurrent(4e-3), n=4000, duration=0.2, random_state=0)[-1]
+    assert settled.std() == pytest.approx(4e-3 / np.sqrt(2), rel=4 / np.sqrt(2 * 4000))
+    assert abs(settled.mean()) < 4 * 4e-3 / np.sqrt(2 * 4000)
+
+
+def test_poisson_spikes_come_from_start_to_stop():
+    source = Population("in", 50, "input", "linear", bias=False)
+    cells = Population("cells", 2, "output", INERT, bias=False)
+    params = Parameters.zeros(Topology([source, cells]))
+    run = simulate(params, {"in": Poisson(1000.0, start=10e-3, stop=20e-3)}, 50e-3, random_state=0)
+    _, times = spikes_of(run, "in")
+    assert times.min() == pytest.approx(10e-3)
+    assert times.max() == pytest.approx(20e-3 - 1e-4)
+    assert abs(len(times) - 500) < 5 * np.sqrt(500)
+
+
+def test_given_spikes_reach_a_neuron_through_a_synapse_of_their_own():
+    tau = 5e-3
+    found = membrane_under(SpikeTrain([0], [10e-3], weight=3e-3, tau_synapse=tau))[:, 0]
+    t = np.maximum(1e-4 * np.arange(500) - 10e-3, 0)
+    expected = 3e-3 * tau / (tau - 20e-3) * (np.exp(-t / tau) - np.exp(-t / 20e-3))
+    np.testing.assert_allclose(found, expected, atol=1e-15)

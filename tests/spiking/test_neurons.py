@@ -1,5 +1,7 @@
 """One neuron, or several apart: rates, saturation, synapses, delays, against closed forms."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -43,6 +45,21 @@ def test_siegerts_rate_equals_published_values_and_the_closed_form_without_noise
     assert siegert_rate(20e-3, 5e-3, CELL, dt=1e-4) < siegert_rate(20e-3, 5e-3, CELL)
 
 
+def test_siegerts_rate_is_right_where_its_integrand_is_a_narrow_peak():
+    """As sigma falls the rate goes to the closed form above threshold, and to 0 below as exp(-x^2) x / (tau sqrt(pi)),
+    x = (v_threshold - mean) / sigma (Kramers)."""
+    for sigma in (1e-5, 1e-6, 1e-8):
+        assert siegert_rate(21e-3, sigma, CELL) == pytest.approx(20.0169, rel=1e-5)
+        x = 5.0
+        kramers = np.exp(-(x**2)) * x / (20e-3 * np.sqrt(np.pi))
+        assert siegert_rate(20e-3 - x * sigma, sigma, CELL) == pytest.approx(kramers, rel=0.03)  # 1 / (2 x^2)
+
+
+def test_a_neuron_without_refractory_period_has_a_rate_of_zero_below_threshold():
+    np.testing.assert_array_equal(lif_rate([-1.0, 0.0, 20e-3], LIF(refractory=0.0)), 0)
+    assert lif_rate(25e-3, LIF(refractory=0.0)) == pytest.approx(1 / (1 / 41.7149 - 2e-3), abs=1e-3)
+
+
 @pytest.mark.parametrize("dt", [1e-4, 5e-5])
 def test_intervals_under_constant_drive_equal_the_closed_form_to_one_step(dt):
     run = simulate(neurons(5), {"cell": StepCurrent(list(FI))}, 0.5, dt=dt)
@@ -66,20 +83,21 @@ def test_every_neuron_may_have_constants_of_its_own():
 
 
 def test_rates_under_noise_equal_siegerts_within_one_per_cent():
-    points = [*SIEGERT, (22e-3, 2e-3)]
-    populations = [Population(f"p{k}", 300, "hidden", CELL, bias=False) for k in range(len(points))]
+    soft = replace(CELL, soft_reset=1.0)
+    points = [*((point, CELL) for point in [*SIEGERT, (22e-3, 2e-3)]), ((20e-3, 5e-3), soft), ((25e-3, 5e-3), soft)]
+    populations = [Population(f"p{k}", 300, "hidden", unit, bias=False) for k, (_, unit) in enumerate(points)]
     params = Parameters.zeros(Topology(populations), "float32")
     run = simulate(
         params,
-        {f"p{k}": NoiseCurrent(sigma, mean) for k, (mean, sigma) in enumerate(points)},
+        {f"p{k}": NoiseCurrent(sigma, mean) for k, ((mean, sigma), _) in enumerate(points)},
         10.0,
         random_state=3,
         record=["spikes"],
     )
-    for k, (mean, sigma) in enumerate(points):
+    for k, ((mean, sigma), unit) in enumerate(points):
         _, times = spikes_of(run, f"p{k}")
         rate = np.sum(times > 0.2) / 300 / 9.8
-        assert rate == pytest.approx(siegert_rate(mean, sigma, CELL, dt=1e-4), rel=0.01), (mean, sigma)
+        assert rate == pytest.approx(siegert_rate(mean, sigma, unit, dt=1e-4), rel=0.01), (mean, sigma, unit)
 
 
 def test_the_same_twenty_spikes_fire_a_neuron_when_fast_and_never_when_slow():
@@ -97,6 +115,23 @@ def test_the_rate_rises_with_the_drive_and_stays_below_a_thousand_a_second():
     assert rates[0] == 0
     assert np.all(np.diff(rates) >= 0)
     assert 900 < rates[-1] < 1000
+
+
+def test_a_soft_reset_forgets_no_input_and_a_hard_one_what_passes_the_threshold():
+    """A thousand jumps of 7 mV in 0.1 s: 7 V / 20 mV = 350 spikes, and 333 where each third jump loses a millivolt."""
+    counts = []
+    for soft in (1.0, 0.0):
+        unit = LIF(tau_m=1.0, v_threshold=20e-3, v_reset=0.0, refractory=0.0, soft_reset=soft)
+        jumps = SpikeTrain(np.zeros(1000, int), 1e-4 * np.arange(1000), weight=7e-3)
+        counts.append(simulate(neurons(1, unit), {"cell": jumps}, 0.1, max_rate=np.inf)["spikes.units"].size)
+    assert counts == [349, 333]  # the leak of 0.1 s takes one millivolt
+
+
+def test_a_refractory_neuron_waits_where_a_soft_reset_put_it():
+    unit = LIF(v_reset=5e-3, refractory=1e-3, soft_reset=0.5)
+    spike = {"cell": SpikeTrain([0], [10e-3], weight=24e-3)}
+    run = simulate(neurons(1, unit), spike, 20e-3, record={"voltage": {"cell": [0]}})
+    np.testing.assert_allclose(run["voltage.cell"][100:111, 0], 5e-3 + 0.5 * 4e-3)
 
 
 def test_a_refractory_neuron_stays_at_reset_and_loses_what_arrives():

@@ -53,6 +53,12 @@ def test_neurons_with_thresholds_of_their_own_share_no_line():
     assert [line.get_label() for line in voltage(run).lines] == ["neuron 0", "neuron 1"]
 
 
+def test_many_neurons_with_thresholds_of_their_own_have_no_legend():
+    cells = Population("E", 9, "output", LIF(v_threshold=tuple(np.linspace(15e-3, 20e-3, 9))), bias=False)
+    run = simulate(Parameters.zeros(Topology([cells])), {"E": StepCurrent(30e-3)}, 0.01, record=["voltage"])
+    assert voltage(run).get_legend() is None
+
+
 def test_rates_are_means_over_bins(run):
     ax = rate(run, ["E"], width=0.1)
     _, times = spikes_of(run, "E")

@@ -126,6 +126,13 @@ def test_a_run_continues_bit_for_bit_in_another_process(tmp_path):
     np.testing.assert_array_equal(second.state.membrane, whole.state.membrane)
 
 
+def test_a_run_goes_on_whatever_the_order_that_its_rules_are_named_in():
+    whole, first = go(), go(0.0437)
+    second = simulate(first.parameters, INPUTS, 0.0563, rules=dict(reversed(RULES.items())), state=first.state)
+    assert second.parameters.theta.tobytes() == whole.parameters.theta.tobytes()
+    assert second.state.pre_traces.tobytes() == whole.state.pre_traces.tobytes()
+
+
 def test_inputs_are_never_changed_and_the_global_generator_is_left_alone():
     params = plastic_network()
     before, generator = params.theta.copy(), np.random.get_state()[1].copy()  # noqa: NPY002 - watched, not used
@@ -236,6 +243,16 @@ def test_ctrl_c_keeps_the_recording_so_far():
     assert 0 < run.state.time < 10_000
     assert run["spikes.times"].max() < run.state.time
     assert bytes_of(go(run.state.time, record=["spikes"]))["weights"] == bytes_of(run)["weights"]
+
+
+@pytest.mark.small
+def test_calls_of_the_kernel_last_a_twentieth_of_a_second_however_long_the_last_one_took():
+    """What bounds the wait after Ctrl-C: steps of a call follow from the time of a step, and at most double twice."""
+    assert engine.CALL_SECONDS <= 0.1
+    assert engine.next_call(1000, 1000, 0.5) == pytest.approx(1000 * engine.CALL_SECONDS / 0.5)
+    assert engine.next_call(1000, 10, 10.0) == 1  # the room for spikes ended that call
+    assert engine.next_call(100, 100, 1e-6) == 400
+    assert engine.next_call(8000, 8000, 1e-9) == engine.LONGEST_CALL
 
 
 def test_progress_is_shown_where_asked_for(capsys):

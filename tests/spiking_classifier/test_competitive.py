@@ -243,6 +243,11 @@ def test_units_that_fire_without_input_are_refused():
         cells(LIF(v_threshold=-0.05, v_reset=-0.06, v_rest=-0.04), 3, 1e-3)
 
 
+def test_units_that_keep_what_passes_their_threshold_are_refused():
+    with pytest.raises(UnsupportedTopology, match=r"resets all membranes to v_reset; leave soft_reset at 0, got 1\.0"):
+        cells(LIF(soft_reset=1.0), 3, 1e-3)
+
+
 def test_black_pictures_teach_nothing():
     with pytest.raises(InvalidInput, match="every picture is black"):
         learn(np.zeros((4, 9), np.float32))

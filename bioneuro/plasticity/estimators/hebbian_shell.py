@@ -34,7 +34,7 @@ class HebbianShell(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shell):
         projection = hidden_projection(topology)
         self.features_ = choose("features", self.features, ("auto", *CHANNELS))
         self.features_ = rule.features if self.features == "auto" else self.features
-        check_number("power", self.power, low=0, open_low=True)
+        check_number("power", self.power, low=0, open_low=True, open_high=True)
         choose("dtype", getattr(self.dtype, "__name__", str(self.dtype)), ("float32", "float64"))
         self.mean_ = X.mean(axis=0) if rule.centred else np.zeros(X.shape[1], X.dtype)
         self.mean_ = self.mean_.astype(self.dtype)
@@ -50,8 +50,10 @@ class HebbianShell(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shell):
         self.parameters_[f"{projection.post}.bias"] = -self.mean_ @ self.parameters_[projection.name]
 
     def _train(self, own: Topology, rule: RateRule, seen: np.ndarray, key: Key):
-        rate = check_number("learning_rate", self.learning_rate, low=0, open_low=True)
-        sigma = check_number("sigma", self.sigma, low=0, open_low=True, hint="the spread of the first weights")
+        rate = check_number("learning_rate", self.learning_rate, low=0, open_low=True, open_high=True)
+        sigma = check_number(
+            "sigma", self.sigma, low=0, open_low=True, open_high=True, hint="the spread of the first weights"
+        )
         epochs = check_number("epochs", self.epochs, low=0, integer=True)
         first, sign = Parameters.zeros(own, self.dtype), own.projections[0].sign
         weights = sigma * key.child("initialise").generator().normal(size=first["input->hidden"].shape)
