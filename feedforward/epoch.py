@@ -39,6 +39,7 @@ BLOCK = 24  # rows of a gradient that are made and used at a time
     INPUT,  # z in `Plan.space`
     OUTPUT,  # a; the same place where the way back needs no z
     ERROR,  # dL/dz
+    EMITTED,  # what other populations see: a, or, in a place of its own, a times the mask
     MASK,  # what dropout multiplies with; -1: no dropout
     BIAS,  # in theta; -1: none
     CONSTANT,  # in theta: the number that each unit of the type has, learnt or not
@@ -51,8 +52,8 @@ BLOCK = 24  # rows of a gradient that are made and used at a time
     LAST_OUT,
     BIAS_ARRAY,  # row of `Learning.own`; -1: frozen
     CONSTANT_ARRAY,
-) = range(17)
-N_POPULATION = 17
+) = range(18)
+N_POPULATION = 18
 PRE, POST, WEIGHTS, ONE_TO_ONE, ARRAY = range(5)  # columns of `Plan.projections`; WEIGHTS in theta, ARRAY as below
 N_PROJECTION = 5
 
@@ -228,7 +229,7 @@ def _forward(plan, data, learning, p, rows, step, worker, workers):
         edge = plan.projections[q]
         pre = plan.populations[edge[PRE]]
         if edge[ONE_TO_ONE]:
-            x, weights = stored(plan.space, pre[OUTPUT] + c0, pre[WIDTH]), learning.theta[edge[WEIGHTS] + c0 :]
+            x, weights = stored(plan.space, pre[EMITTED] + c0, pre[WIDTH]), learning.theta[edge[WEIGHTS] + c0 :]
             call(plan.calls.scale, (x, weights, z, rows, c1 - c0, more))
         else:
             weights = stored(learning.theta, edge[WEIGHTS] + c0, at[WIDTH])
@@ -237,7 +238,7 @@ def _forward(plan, data, learning, p, rows, step, worker, workers):
                 entries = (batch.row_starts, batch.row_ends, data.features, data.values)
                 call(plan.calls.multiply_sparse, (*entries, weights, z, rows, c1 - c0, more))
             else:
-                x = stored(plan.space, pre[OUTPUT], pre[WIDTH])
+                x = stored(plan.space, pre[EMITTED], pre[WIDTH])
                 call(plan.calls.multiply, (x, weights, z, rows, c1 - c0, pre[SIZE], more))
         more = True
     if at[BIAS] >= 0:
@@ -251,18 +252,19 @@ def _forward(plan, data, learning, p, rows, step, worker, workers):
 
 @kernel
 def drop(at, space, how, rows, step, c0, c1):
-    """Draw who is silent, as `Backprop` does: the mask is 0 or 1 / (1 - share); a <- a mask."""
+    """Draw who is silent, as `Backprop` does: the mask is 0 or 1 / (1 - share)."""
     dropped = float_of(how[2])
     living = space.dtype.type(1 / (1 - dropped))
     for i in range(rows):
         mask = space[at[MASK] + i * at[WIDTH] + c0 :][: c1 - c0]
         a = space[at[OUTPUT] + i * at[WIDTH] + c0 :][: c1 - c0]
+        emitted = space[at[EMITTED] + i * at[WIDTH] + c0 :][: c1 - c0]
         for j in range(0, mask.shape[0], 4):
             words = philox(np.uint64((c0 + j) // 4), np.uint64(i), np.uint64(step), np.uint64(0), how[0], how[1])
             for lane in range(4):
                 mask[j + lane] = living if uniform32(words[lane]) >= np.float32(dropped) else 0
         for j in range(mask.shape[0]):
-            a[j] *= mask[j]
+            emitted[j] = a[j] * mask[j]
     return 0
 
 
@@ -336,7 +338,7 @@ def _update(plan, data, learning, constants, p, rows, worker, workers):
         if edge[ARRAY] < 0:
             continue
         if edge[ONE_TO_ONE]:
-            x = stored(plan.space, pre[OUTPUT] + c0, pre[WIDTH])
+            x = stored(plan.space, pre[EMITTED] + c0, pre[WIDTH])
             call(plan.calls.sum_products, (x, delta, rows, columns, scratch))
             _step(learning, edge[WEIGHTS] + c0, at[WIDTH], 1, columns, constants, edge[ARRAY], scratch, 0)
             continue
@@ -347,7 +349,7 @@ def _update(plan, data, learning, constants, p, rows, worker, workers):
                 entries = (batch.starts[first:], batch.ends[first:], batch.rows, batch.values)
                 call(plan.calls.multiply_sparse, (*entries, delta, block, count, columns, False))
             else:
-                x = turned(stored(plan.space, pre[OUTPUT] + first, pre[WIDTH]))  # units by rows of the batch
+                x = turned(stored(plan.space, pre[EMITTED] + first, pre[WIDTH]))  # units by rows of the batch
                 call(plan.calls.multiply, (x, delta, block, count, columns, rows, False))
             place = edge[WEIGHTS] + first * at[WIDTH] + c0
             _step(learning, place, at[WIDTH], count, columns, constants, edge[ARRAY], scratch, 0)

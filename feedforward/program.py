@@ -13,6 +13,7 @@ import numba
 import numpy as np
 from numba import types
 
+from bioneuro._jit.cores import team_size
 from bioneuro._jit.dispatch import address
 from bioneuro._jit.gemm import multiply, multiply_nt
 from bioneuro._jit.simd import Matrix
@@ -30,6 +31,7 @@ from feedforward.kernels import linear
 from feedforward.network import Network, constants_of
 
 _PIECE = 0.05  # seconds in one compiled call
+_OPERATIONS, _UPDATE = 8e10, 5e-10  # products a second, and seconds to update a parameter: roughly, of one core
 _SPARSE = 0.4  # share of numbers other than 0 below which inputs are taken entry by entry
 
 
@@ -65,10 +67,10 @@ class Program:
         n_threads: int | None = None,
     ):
         self.network, self.batch_size = backprop.network, batch_size
-        self.n_threads = n_threads or self._team(parameters)
         self.dtype = parameters.dtype
         self.fused: Fused = fuse(optimizer, parameters)
         self.populations = (self.network.input, *(layer.population for layer in self.network.layers))
+        self.n_threads = n_threads or self._team(parameters)
         self.number = {population.name: number for number, population in enumerate(self.populations)}
         self._place_parameters(parameters, backprop.l2)
         self.plan = self._plan(backprop)
@@ -78,9 +80,12 @@ class Program:
         self.steps_at_once = 1
 
     def _team(self, parameters: Parameters) -> int:
-        """Workers that the work between two barriers is worth."""
-        flops = 6 * self.batch_size * parameters.theta.size  # forward, backward and update, a product each
-        return 1 if flops < 4e6 else 2
+        """How many workers the work between two barriers is worth."""
+        products = 6 * self.batch_size * parameters.theta.size  # forward, backward and update, two operations each
+        step = products / _OPERATIONS + parameters.theta.size * _UPDATE
+        barriers = 2 * len(self.populations) * _PIECE / step
+        widest = max(_padded(population.size) for population in self.populations)
+        return team_size(outputs=widest // PAD, nanoseconds=1e9 * _PIECE, barriers=int(barriers))
 
     # -- layout ------------------------------------------------------------------------------------------------------
 
@@ -149,7 +154,9 @@ class Program:
             row[epoch.SIZE], row[epoch.WIDTH] = population.size, _padded(population.size)
             row[epoch.OUTPUT] = row[epoch.INPUT] = room(population)
             row[epoch.ERROR] = room(population)
-            row[epoch.MASK] = room(population) if population.name in backprop.dropout else -1
+            row[epoch.EMITTED], row[epoch.MASK] = row[epoch.OUTPUT], -1
+            if population.name in backprop.dropout:
+                row[epoch.EMITTED], row[epoch.MASK] = room(population), room(population)
             row[epoch.FIRST_OUT], row[epoch.LAST_OUT] = len(outgoing), len(outgoing) + len(leaving)
             outgoing += leaving
             row[epoch.BIAS] = row[epoch.LEARNT] = -1
