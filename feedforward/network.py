@@ -215,7 +215,8 @@ def alive_masks(topology: Topology, alive: np.ndarray, dtype) -> dict[str, np.nd
 class Backprop:
     """Gradient estimator: of the mean loss over a batch plus l2 |W|^2 (biases are free), by backpropagation.
 
-    It returns the loss without the penalty, which `penalty` gives.
+    It returns the loss without the penalty, which `penalty` gives. With weights w of the rows the loss is
+    sum w L / sum w.
 
     Parameters
     ----------
@@ -226,6 +227,8 @@ class Backprop:
         for each row; the living emit 1 / (1 - share) times their output, so that the mean stays (inverted dropout,
         Srivastava et al. 2014).
     """
+
+    takes_weights = True
 
     def __init__(
         self, network: Network, loss: str = "auto", *, l2: float = 0.0, dropout: float | Mapping[str, float] = 0
@@ -248,7 +251,7 @@ class Backprop:
         name = self.network.output.name
         z, a = layers.inputs[name], layers.outputs[name]
         delta = np.empty_like(z)
-        value = self.loss(z, a, batch.y, delta).mean()
+        value = self.loss(z, a, batch.y, delta, batch.weights).sum() / _total(batch.weights, len(z))
         self.network.backward(params, layers, delta, self.loss.closed, out, masks)
         if self.l2:
             for where in weights_of(params):
@@ -259,14 +262,14 @@ class Backprop:
         """l2 |W|^2."""
         return self.l2 * sum(float(np.dot(params.theta[where], params.theta[where])) for where in weights_of(params))
 
-    def program(self, params: Parameters, X: np.ndarray, y: np.ndarray, optimizer: Transform, batch_size: int):
+    def program(self, params: Parameters, X, y, optimizer: Transform, batch_size: int, weights=None):
         """The training as a `Program`, which takes many steps in a compiled call; None where it cannot."""
         from feedforward.program import Program, reason_against
 
         plain = type(self).__call__ is Backprop.__call__
         if not plain or reason_against(self.network, optimizer, params) is not None:
             return None
-        return Program(self, params, X, y, optimizer, min(batch_size, len(X)))
+        return Program(self, params, X, y, optimizer, min(batch_size, len(X)), weights=weights)
 
     def _drop(self, n_rows: int, key: Key, step: int, dtype) -> dict[str, np.ndarray]:
         masks = {}
@@ -276,9 +279,14 @@ class Backprop:
             masks[name] = lives * dtype.type(1 / (1 - share))
         return masks
 
-    def loss_of(self, params: Parameters, X: np.ndarray, y: np.ndarray) -> float:
+    def loss_of(self, params: Parameters, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> float:
         """Mean loss over rows without dropout and penalty, as validation takes it."""
         layers = self.network.forward(params, X, None, np.matmul)
         name = self.network.output.name
         z, a = layers.inputs[name], layers.outputs[name]
-        return float(self.loss(z, a, y, np.empty_like(z)).mean())
+        return float(self.loss(z, a, y, np.empty_like(z), weights).sum() / _total(weights, len(z)))
+
+
+def _total(weights: np.ndarray | None, rows: int) -> float:
+    """What a weighted mean divides by; 1 where all weights are 0."""
+    return rows if weights is None else float(weights.sum()) or 1.0

@@ -60,11 +60,12 @@ class Program:
         self,
         backprop,
         parameters: Parameters,
-        X,
-        y,
+        X: np.ndarray,
+        y: np.ndarray,
         optimizer: Transform,
         batch_size: int,
         n_threads: int | None = None,
+        weights: np.ndarray | None = None,
     ):
         self.network, self.batch_size = backprop.network, batch_size
         self.dtype = parameters.dtype
@@ -75,6 +76,7 @@ class Program:
         self._place_parameters(parameters, backprop.l2)
         self.plan = self._plan(backprop)
         self.y = np.ascontiguousarray(y, self.dtype)
+        self.weights = np.ascontiguousarray([] if weights is None else weights, self.dtype)
         self._place_data(np.ascontiguousarray(X, self.dtype), backprop)
         self.plan = self.plan._replace(calls=self._calls(backprop))
         self.steps_at_once = 1
@@ -304,7 +306,7 @@ class Program:
         return last - first, data.losses[begin:]
 
     def _data(self, order: np.ndarray, end: int) -> Data:
-        return Data(*self.inputs, self.y, np.zeros(0, self.dtype), order, self.batch_size, np.zeros(end))
+        return Data(*self.inputs, self.y, self.weights, order, self.batch_size, np.zeros(end))
 
 
 def _padded(size: int) -> int:

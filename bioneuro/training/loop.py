@@ -3,8 +3,8 @@
 It serves every *gradient estimator*, any `gradient(parameters, batch, key, step, out) -> loss` that adds the gradient
 of the mean loss over the batch into `out` (`Parameters`, zero on entry): backprop, contrastive divergence, a local
 rule. One with memory of its own (persistent chains) shows it as a `state` attribute, so that it is saved and resumed.
-One that can take many steps in a compiled call offers `program(parameters, X, y, optimizer, batch_size)`, which returns
-an object with the verbs load, run and store (see `feedforward.program`), or None where it cannot.
+One that can take many steps in a compiled call offers `program(parameters, X, y, optimizer, batch_size, weights)`,
+which returns an object with the verbs load, run and store (see `feedforward.program`), or None where it cannot.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ def fit(
     batch_size: int = 32,
     key: Key,
     strata: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
     callbacks: Iterable[Callable[[Progress], bool | None]] = (),
     validation: Callable[[Parameters], float] | None = None,
     patience: int | None = None,
@@ -92,6 +93,8 @@ def fit(
     batch_size : rows a step; the last batch of an epoch is as short as it must be.
     key : decides the order of the rows and is handed to the gradient estimator.
     strata : (n,) class numbers; batches then hold the classes in proportion.
+    weights : (n,) >= 0, how much each row counts: losses are weighted means. Refused by gradient estimators that do not
+        say `takes_weights`.
     callbacks : called with a `Progress` after each epoch; True stops.
     validation : a loss to be watched, lower is better; the best parameters seen are returned.
     patience : stop after so many epochs without a lower validation loss.
@@ -114,9 +117,10 @@ def fit(
         check_number("patience", patience, low=1, integer=True)
         if validation is None:
             raise InvalidInput("patience watches a validation loss; give validation as well")
+    weights = _check_weights(weights, gradient, X)
     copies = {name: parameters.nbytes for name in ("parameters", "gradient", "first moment", "second moment", "copies")}
     memory.require(copies, f"training {parameters.topology!r}")
-    run = _digest(parameters, optimizer, key, batch_size, X, y, strata)
+    run = _digest(parameters, optimizer, key, batch_size, X, y, strata, weights)
     if state is None and checkpoint is not None:
         state = _read(checkpoint)
     if state is not None and state.run != run:
@@ -124,7 +128,9 @@ def fit(
             "the state to go on from belongs to another training: first parameters, optimiser, data, seed and "
             "batch_size must be the same; give another checkpoint file, or begin anew without state"
         )
-    trainer = _Trainer(parameters, gradient, X, y, optimizer, batch_size, key, strata, validation, patience, state, run)
+    trainer = _Trainer(
+        parameters, gradient, X, y, optimizer, batch_size, key, strata, weights, validation, patience, state, run
+    )
     with one_blas_thread():
         trainer.train(epochs, tuple(callbacks), checkpoint, progress)
     return trainer.recording()
@@ -134,17 +140,18 @@ class _Trainer:
     """The variables of one call of `fit`, and the verbs that change them."""
 
     def __init__(
-        self, parameters, gradient, X, y, optimizer, batch_size, key, strata, validation, patience, state, run
+        self, parameters, gradient, X, y, optimizer, batch_size, key, strata, weights, validation, patience, state, run
     ):
         self.parameters = parameters.copy()
         self.gradient = copy.deepcopy(gradient) if hasattr(gradient, "state") else gradient  # its memory is the run's
         self.X, self.y = X, y
         self.optimizer, self.batch_size, self.key, self.strata = optimizer, batch_size, key, strata
+        self.weights = weights
         self.validation, self.patience, self.run = validation, patience, run
         self.steps_per_epoch = n_batches(len(X), batch_size)
         self.out = Parameters.zeros(parameters.topology, parameters.dtype)
         offer = getattr(gradient, "program", None)
-        self.program = None if offer is None else offer(self.parameters, X, y, optimizer, batch_size)
+        self.program = None if offer is None else offer(self.parameters, X, y, optimizer, batch_size, weights)
         if state is None:
             self.step, self.open_loss, self.loss, self.validation_loss, self.best_theta = 0, 0.0, [], [], None
             self.moments = optimizer.init(self.parameters)
@@ -193,22 +200,27 @@ class _Trainer:
         if not np.all(np.isfinite(self.parameters.theta)):
             self._fail("the parameters are no longer finite")
         if self.step % self.steps_per_epoch == 0:
-            self.loss.append(self.open_loss / len(self.X))
+            self.loss.append(self.open_loss / self._weight(slice(None)))
             self.open_loss = 0.0
 
     def _step_by_step(self, interruption: Interruption) -> None:
         done = self.step % self.steps_per_epoch
-        for batch in batches(self.X, self.y, self.batch_size, self.key, self.epoch, strata=self.strata, start=done):
+        options = {"strata": self.strata, "weights": self.weights, "start": done}
+        for batch in batches(self.X, self.y, self.batch_size, self.key, self.epoch, **options):
             self.out.theta[...] = 0
             loss = self.gradient(self.parameters, batch, self.key, self.step, self.out)
             if not np.isfinite(loss):
                 self._fail(f"the loss became {loss}")
             self.optimizer.update(self.out.theta, self.moments, self.parameters, self.step)
             self.parameters.theta += self.out.theta
-            self.open_loss += float(loss) * len(batch.rows)
+            self.open_loss += float(loss) * self._weight(batch.rows)
             self.step += 1
             if interruption.requested:
                 break
+
+    def _weight(self, rows) -> float:
+        """How much these rows count; 1 for a whole that counts nothing, so that its loss is 0."""
+        return float(len(self.X[rows]) if self.weights is None else self.weights[rows].sum() or 1)
 
     def _in_pieces(self, interruption: Interruption) -> None:
         order = epoch_order(len(self.X), self.key, self.epoch, self.strata)
@@ -269,6 +281,17 @@ class _Trainer:
         best = self.parameters if self.best_theta is None else self.parameters.like(self.best_theta)
         traces = {"loss": np.array(self.loss), "validation": np.array(self.validation_loss)}
         return Recording(best, self.state(), traces)
+
+
+def _check_weights(weights, gradient: GradientEstimator, X) -> np.ndarray | None:
+    if weights is None:
+        return None
+    weights = np.ascontiguousarray(weights)
+    if weights.shape != (len(X),) or not np.all(np.isfinite(weights)) or np.any(weights < 0):
+        raise InvalidInput(f"weights must be {len(X)} finite numbers >= 0, one a row; got shape {weights.shape}")
+    if not getattr(gradient, "takes_weights", False):
+        raise InvalidInput(f"{type(gradient).__name__} does not weigh rows; repeat rows instead")
+    return weights
 
 
 def _digest(parameters: Parameters, optimizer: Transform, key: Key, batch_size: int, *arrays: np.ndarray | None) -> str:

@@ -28,11 +28,11 @@ def first_parameters(topology, dtype):
     return parameters
 
 
-def compiled(backprop, optimizer, data, dtype, batch_size=16, n_threads=1):
+def compiled(backprop, optimizer, data, dtype, batch_size=16, n_threads=1, weights=None):
     X, y, order = data
     parameters = first_parameters(backprop.network.topology, dtype)
     state = optimizer.init(parameters)
-    program = Program(backprop, parameters, X, y, optimizer, batch_size, n_threads)
+    program = Program(backprop, parameters, X, y, optimizer, batch_size, n_threads, weights)
     program.load(parameters, state)
     losses, first = [], 0
     while first * batch_size < len(order):
@@ -43,7 +43,7 @@ def compiled(backprop, optimizer, data, dtype, batch_size=16, n_threads=1):
     return parameters.theta, np.concatenate(losses)
 
 
-def plain(backprop, optimizer, data, dtype, batch_size=16):
+def plain(backprop, optimizer, data, dtype, batch_size=16, weights=None):
     X, y, order = data
     parameters = first_parameters(backprop.network.topology, dtype)
     state, out = optimizer.init(parameters), Parameters.zeros(backprop.network.topology, dtype)
@@ -51,7 +51,9 @@ def plain(backprop, optimizer, data, dtype, batch_size=16):
     for step, first in enumerate(range(0, len(order), batch_size)):
         rows = order[first : first + batch_size]
         out.theta[...] = 0
-        losses.append(len(rows) * backprop(parameters, Batch(X[rows], y[rows], rows), KEY, step, out))
+        own = None if weights is None else weights[rows]
+        total = len(rows) if weights is None else own.sum()
+        losses.append(total * backprop(parameters, Batch(X[rows], y[rows], rows, own), KEY, step, out))
         optimizer.update(out.theta, state, parameters, step)
         parameters.theta += out.theta
     return parameters.theta, np.array(losses)
@@ -98,7 +100,11 @@ def test_sparse_inputs_and_short_last_batches(batch_size):
 
 def test_one_to_one_projections():
     topology = Topology(
-        [Population("input", 20, role="input"), Population("middle", 20, unit="tanh"), Population("output", 3, "output")],
+        [
+            Population("input", 20, role="input"),
+            Population("middle", 20, unit="tanh"),
+            Population("output", 3, "output"),
+        ],
         [OneToOne("input", "middle"), Dense("middle", "output"), Dense("input", "output")],
     )
     assert_same(Backprop(Network(topology)), optim.adam(0.01))
@@ -106,7 +112,11 @@ def test_one_to_one_projections():
 
 def test_what_stands_around_the_optimiser_in_a_chain():
     topology = Topology(
-        [Population("input", 20, role="input"), Population("hidden", 9, unit="relu"), Population("output", 3, "output")],
+        [
+            Population("input", 20, role="input"),
+            Population("hidden", 9, unit="relu"),
+            Population("output", 3, "output"),
+        ],
         [Dense("input", "hidden", sign=1), Dense("hidden", "output")],
     )
     chain = optim.chain(optim.adam(0.01), optim.weight_decay(0.01), optim.freeze(("hidden->output",)), optim.dale())
@@ -154,3 +164,25 @@ def test_what_cannot_be_compiled_is_named():
     )
     reason = reason_against(Network(tied), optim.adam(0.01), first_parameters(tied, "float64"))
     assert reason == "a projection is tied to another"
+
+
+@pytest.mark.parametrize("density", [1.0, 0.15], ids=["dense", "sparse"])
+def test_weights_of_rows_count_in_the_same_way(density):
+    X, y, order = problem(SMALL, "float64", density)
+    weights = np.random.default_rng(1).integers(0, 3, len(X)).astype(float)
+    weights[order[16:32]] = 0  # a whole batch that counts nothing
+    backprop, optimizer = Backprop(Network(SMALL)), optim.momentum(0.05)
+    ours, losses = compiled(backprop, optimizer, (X, y, order), "float64", weights=weights)
+    theirs, sums = plain(backprop, optimizer, (X, y, order), "float64", weights=weights)
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+    assert losses.sum() == pytest.approx(sums.sum(), rel=1e-12)
+
+
+def test_a_row_of_weight_two_counts_as_two_rows():
+    X, y, _ = problem(SMALL, "float64", n=12)
+    weights = np.array([0, 1, 2] * 4, dtype=float)
+    copies = np.repeat(np.arange(12), weights.astype(int))
+    backprop, optimizer = Backprop(Network(SMALL)), optim.momentum(0.05)
+    weighted, _ = compiled(backprop, optimizer, (X, y, np.arange(12)), "float64", weights=weights)
+    repeated, _ = compiled(backprop, optimizer, (X[copies], y[copies], np.arange(12)), "float64")
+    np.testing.assert_allclose(weighted, repeated, rtol=0, atol=1e-14)
