@@ -1,7 +1,7 @@
 """Chains of transforms that a compiled epoch can take along: one rule, and what may stand around it.
 
-Recognised are an optimiser, then `weight_decay`, `freeze` and `dale`, in any order. Every other chain is run by the
-training loop itself, transform by transform.
+Recognised are, in this order: the penalties `l1` and `l2`; `clip_value`; an optimiser; `per_layer` and `weight_decay`;
+`freeze` and `dale`. Every other chain is run by the training loop itself, transform by transform.
 """
 
 from __future__ import annotations
@@ -10,11 +10,22 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bioneuro.optim.kernels import N_CONSTANTS
+from bioneuro.optim.kernels import N_CONSTANTS, N_STEP
 from bioneuro.optim.rules import Optimizer
-from bioneuro.optim.transform import Transform, chain, dale, freeze, weight_decay
+from bioneuro.optim.schedules import Schedule, as_schedule
+from bioneuro.optim.transform import (
+    Transform,
+    chain,
+    clip_value,
+    dale,
+    freeze,
+    l1,
+    l2,
+    per_layer,
+    rates_by_key,
+    weight_decay,
+)
 from bioneuro.parameters import Parameters
-from bioneuro.topology import Topology
 
 
 class Own(NamedTuple):
@@ -32,13 +43,14 @@ class Own(NamedTuple):
 class Fused(NamedTuple):
     """An optimiser, where its moments lie in the state of the chain, and what each array has of its own.
 
-    Keys of `frozen` are not touched.
+    Keys of `frozen` are not touched. `decay` is the factor of all decays that changes from step to step.
     """
 
     optimizer: Optimizer
     path: tuple[int, ...]
     own: dict[str, Own]
     frozen: frozenset[str]
+    decay: float | Schedule = 1.0
 
     def moments(self, state) -> list[np.ndarray]:
         """The moments of the optimiser within the state of the chain."""
@@ -47,35 +59,50 @@ class Fused(NamedTuple):
         return [state[name] for name in self.optimizer.moments]
 
     def constants(self, first: int, last: int, dtype) -> np.ndarray:
-        """(last - first, N_CONSTANTS): what the rule needs to know of steps first, ..., last - 1."""
-        table = np.zeros((last - first, N_CONSTANTS), dtype)
-        try:
-            given = self.optimizer.constants(np.arange(first, last))
-            table[:, : len(given)] = np.stack(np.broadcast_arrays(*given, table[:, 0])[:-1], axis=1)
-        except (TypeError, ValueError):  # a schedule that takes one step at a time
-            for row, step in zip(table, range(first, last), strict=True):
-                given = self.optimizer.constants(step)
-                row[: len(given)] = given
+        """(last - first, N_STEP): of steps first, ..., last - 1, the rule's constants and the factor of decay."""
+        table = np.zeros((last - first, N_STEP), dtype)
+        _fill(table[:, :N_CONSTANTS], self.optimizer.constants, first)
+        _fill(table[:, N_CONSTANTS:], lambda step: (as_schedule(self.decay)(step),), first)
         return table
+
+
+def _fill(table: np.ndarray, constants, first: int) -> None:
+    """Put constants(step) into each row, for step = first, first + 1, ..., in one call where that can be done."""
+    steps = range(first, first + len(table))
+    try:
+        columns = constants(first if len(table) == 1 else np.array(steps))
+        columns = [np.broadcast_to(column, len(table)) for column in columns]
+    except (TypeError, ValueError):  # a schedule that takes one step at a time
+        columns = np.array([constants(step) for step in steps]).T
+    for index, column in enumerate(columns):
+        table[:, index] = column
+
+
+_ORDER = {l1: 0, l2: 0, clip_value: 1, Optimizer: 2, per_layer: 3, weight_decay: 3, freeze: 4, dale: 4}
 
 
 def fuse(transform: Transform, parameters: Parameters) -> Fused | None:
     """`transform` as a `Fused`, None where it holds something that cannot be fused."""
-    optimizer, path, decay, frozen, signs = None, (), 0.0, frozenset(), False
+    own = dict.fromkeys(parameters.topology.layout, Own())
+    optimizer, path, frozen, decays, reached = None, (), frozenset(), [], 0
     for at, part in _flat(transform):
-        if isinstance(part, Optimizer) and optimizer is None:
-            optimizer, path = part, at
-        elif isinstance(part, weight_decay) and optimizer is not None and not callable(part.rate):
-            decay += part.rate
-        elif isinstance(part, freeze) and optimizer is not None:
-            frozen |= set(part.keys)
-        elif isinstance(part, dale) and optimizer is not None:
-            signs = True
-        else:
+        place = _ORDER.get(Optimizer if isinstance(part, Optimizer) else type(part))
+        if place is None or place < reached or (place == 2 and optimizer is not None):
             return None
+        reached = place
+        if isinstance(part, Optimizer):
+            optimizer, path = part, at
+        elif isinstance(part, freeze):
+            frozen |= set(part.keys)
+        else:
+            own = {key: array._replace(**change) for key, array, change in _changes(part, own, parameters)}
+        if isinstance(part, weight_decay):
+            decays.append(part.rate)
     if optimizer is None:
         return None
-    return Fused(optimizer, path, _own(parameters.topology, decay, signs), frozen)
+    if any(callable(rate) for rate in decays) and len(decays) > 1:  # one factor of the step serves one schedule
+        return None
+    return Fused(optimizer, path, own, frozen, decays[0] if decays and callable(decays[0]) else 1.0)
 
 
 def _flat(transform: Transform, at: tuple[int, ...] = ()):
@@ -87,11 +114,26 @@ def _flat(transform: Transform, at: tuple[int, ...] = ()):
         yield at, transform
 
 
-def _own(topology: Topology, decay: float, signs: bool) -> dict[str, Own]:
-    own = dict.fromkeys(topology.layout, Own())
-    for projection in topology.projections:
-        if projection.name in own:
-            low = 0.0 if signs and projection.sign > 0 else -np.inf
-            high = 0.0 if signs and projection.sign < 0 else np.inf
-            own[projection.name] = Own(decay=decay, low=low, high=high)
-    return own
+def _changes(part: Transform, own: dict[str, Own], parameters: Parameters):
+    """Yield (key, what it has of its own, what `part` changes of that)."""
+    signs = {projection.name: projection.sign for projection in parameters.topology.projections}
+    if isinstance(part, per_layer):
+        rates = part.by_key(parameters)
+    elif isinstance(part, l1 | l2 | weight_decay):
+        rates = rates_by_key(parameters, 1.0 if callable(part.rate) else part.rate, part.biases)
+    for key, array in own.items():
+        match part:
+            case l1():
+                change = {"l1": array.l1 + rates.get(key, 0.0)}
+            case l2():
+                change = {"l2": array.l2 + 2 * rates.get(key, 0.0)}
+            case clip_value():
+                change = {"bound": min(array.bound, part.bound)}
+            case per_layer():
+                change = {"rate": array.rate * rates[key], "decay": array.decay * rates[key]}
+            case weight_decay():
+                change = {"decay": array.decay + rates.get(key, 0.0)}
+            case dale():
+                sign = signs.get(key, 0)
+                change = {"low": 0.0 if sign > 0 else array.low, "high": 0.0 if sign < 0 else array.high}
+        yield key, array, change

@@ -38,10 +38,36 @@ def nesterov(g, m, c):
 
 
 @scalar
+def ewma(g, v, c):
+    """v <- beta v + (1 - beta) g; u = -size v; c = (size, beta, 1 - beta)."""
+    v = c[1] * v + c[2] * g
+    return -c[0] * v, v
+
+
+@scalar
+def adagrad(g, s, c):
+    """S <- S + g^2; u = -rate g / (sqrt(S) + epsilon); c = (rate, epsilon)."""
+    s = s + g * g
+    return -c[0] * g / (np.sqrt(s) + c[1]), s
+
+
+@scalar
 def rmsprop(g, s, c):
-    """S <- beta S + (1 - beta) g^2; u = -rate g / (sqrt(S) + epsilon); c = (rate, beta, 1 - beta, epsilon)."""
+    """S <- beta S + (1 - beta) g^2; u = -rate g / (sqrt(S correction + inside) + outside).
+
+    c = (rate, beta, 1 - beta, correction, inside, outside).
+    """
     s = c[1] * s + c[2] * g * g
-    return -c[0] * g / (np.sqrt(s) + c[3]), s
+    return -c[0] * g / (np.sqrt(s * c[3] + c[4]) + c[5]), s
+
+
+@scalar
+def centred_rmsprop(g, m, s, c):
+    """As `rmsprop`, with the variance S - M^2 in the place of S, M the average of g; never below 0."""
+    m = c[1] * m + c[2] * g
+    s = c[1] * s + c[2] * g * g
+    mean, square = m * c[3], s * c[3]
+    return -c[0] * g / (np.sqrt(square - min(mean * mean, square) + c[4]) + c[5]), m, s
 
 
 @scalar
@@ -55,18 +81,57 @@ def adam(g, v, s, c):
     return -c[0] * v / (np.sqrt(s) * c[1] + c[2]), v, s
 
 
+@scalar
+def amsgrad(g, v, s, h, c):
+    """As `adam`, with H <- max(H, S share) in the place of S; c as there, and share."""
+    v = c[3] * v + c[4] * g
+    s = c[5] * s + c[6] * g * g
+    h = max(h, s * c[7])
+    return -c[0] * v / (np.sqrt(h) * c[1] + c[2]), v, s, h
+
+
+@scalar
+def rprop(g, p, size, c):
+    """size *= grow where g has the sign of p, the gradient before; *= shrink and g <- 0 where it has the other;
+    u = -size sign(g), p <- g.
+
+    c = (shrink, grow, smallest, largest, 1, 0); the last two keep float32 from becoming float64.
+    """
+    agreement = np.sign(g) * p
+    factor = c[0] if agreement < c[5] else (c[1] if agreement > c[5] else c[4])
+    size = min(max(size * factor, c[2]), c[3])
+    g = c[5] if agreement < c[5] else g
+    return -np.sign(g) * size, g, size
+
+
+@scalar
+def quickprop(g, d, p, c):
+    """u = d g / (p - g), where the parabola through the slopes p and g has its minimum, or growth d if that is nearer
+    or there is none; and - rate g, unless g turned against the last step d. d <- u, p <- g.
+
+    c = (rate, growth, growth / (1 + growth), 0).
+    """
+    uphill = d > c[3]
+    left, before = (-g if uphill else g), (-p if uphill else p)  # slopes along the last step, downhill positive
+    still = d == c[3]
+    u = c[1] * d if still or left >= c[2] * before else d * g / (p - g)
+    u -= c[0] * g if still or left > c[3] else c[3]
+    return u, u, g
+
+
 rule = Slot("rule(g, moments..., constants) -> (step, moments...)")
 N_CONSTANTS = 8  # that a rule may have
+N_STEP = N_CONSTANTS + 1  # numbers that are new in every step: the rule's own, and a factor of the decay
 N_OWN = 7  # that an array has: see `OWN`
 OWN = ("rate", "l2", "l1", "decay", "bound", "low", "high")
 """What an array of parameters has of its own: a factor of the step; the gradients' penalties l2 w and l1 sign(w); the
-share of w that decays in a step; the largest gradient; the range of w."""
+share of w that decays in a step (times the factor of the step); the largest gradient; the range of w."""
 
 
 @scalar
 def _constants(c):
     """As a tuple, so that loops keep them in registers."""
-    return c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7]
+    return c[0], c[1], c[2], c[3], c[4], c[5], c[6], c[7], c[8]
 
 
 @scalar
@@ -83,9 +148,9 @@ def _penalised(g, w, own):
 
 
 @scalar
-def _stepped(w, u, own):
+def _stepped(w, u, own, decay):
     """w after the step u, scaled, decayed and held in its range."""
-    w += own[0] * u - own[3] * w
+    w += own[0] * u - own[3] * decay * w
     w = own[5] if w < own[5] else w
     return own[6] if w > own[6] else w
 
@@ -121,7 +186,7 @@ def _block(theta, first, second, third, place, row, gradient, start, gradient_ro
         at, source = place + i * row, start + i * gradient_row
         w, g = theta[at : at + columns], gradient[source : source + columns]
         for j in range(w.shape[0]):
-            w[j] = _stepped(w[j], rule(_penalised(g[j], w[j], o), c), o)
+            w[j] = _stepped(w[j], rule(_penalised(g[j], w[j], o), c), o, c[8])
     return 0
 
 
@@ -133,7 +198,7 @@ def _block1(theta, first, second, third, place, row, gradient, start, gradient_r
         a = first[at : at + columns]
         for j in range(w.shape[0]):
             u, a[j] = rule(_penalised(g[j], w[j], o), a[j], c)
-            w[j] = _stepped(w[j], u, o)
+            w[j] = _stepped(w[j], u, o, c[8])
     return 0
 
 
@@ -145,7 +210,7 @@ def _block2(theta, first, second, third, place, row, gradient, start, gradient_r
         a, b = first[at : at + columns], second[at : at + columns]
         for j in range(w.shape[0]):
             u, a[j], b[j] = rule(_penalised(g[j], w[j], o), a[j], b[j], c)
-            w[j] = _stepped(w[j], u, o)
+            w[j] = _stepped(w[j], u, o, c[8])
     return 0
 
 
@@ -157,7 +222,7 @@ def _block3(theta, first, second, third, place, row, gradient, start, gradient_r
         a, b, d = first[at : at + columns], second[at : at + columns], third[at : at + columns]
         for j in range(w.shape[0]):
             u, a[j], b[j], d[j] = rule(_penalised(g[j], w[j], o), a[j], b[j], d[j], c)
-            w[j] = _stepped(w[j], u, o)
+            w[j] = _stepped(w[j], u, o, c[8])
     return 0
 
 
@@ -178,3 +243,10 @@ def decay(update, weights, rate):
     """u <- u - rate w."""
     for i in range(update.shape[0]):
         update[i] -= rate * weights[i]
+
+
+@kernel
+def pull(update, weights, rate):
+    """u <- u + rate sign(w)."""
+    for i in range(update.shape[0]):
+        update[i] += rate * np.sign(weights[i])
