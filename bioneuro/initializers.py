@@ -166,18 +166,19 @@ def _draw(
     return projection.sign * np.abs(values) if projection.sign else values
 
 
-def output_bias(unit: str, y: np.ndarray) -> np.ndarray:
+def output_bias(unit: str, y: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     """Bias of the output units at which a network without weights already predicts the mean label.
 
     Linear: mean(y); sigmoid: logit of the mean, ln(p / (1 - p)) (mean .9 gives ln 9 = 2.197); softmax: log of the
     class shares. `y` is (n, outputs): numbers, 0/1 targets or one-hot rows. The first loss is then the entropy of
-    the labels. Shares of 0 and 1 are taken as half an example away from them.
+    the labels. Shares of 0 and 1 are taken as half an example away from them. `weights`, (n,), say how much rows count.
     """
     y = np.asarray(y, dtype=float)
     if y.ndim != 2 or not len(y):
         raise InvalidInput(f"targets must be (n, outputs) with n >= 1, got shape {y.shape}")
-    mean = y.mean(axis=0)
-    share = np.clip(mean, 0.5 / len(y), 1 - 0.5 / len(y))
+    mean = np.average(y, axis=0, weights=weights)
+    half = 0.5 / (len(y) if weights is None else np.sum(weights))
+    share = np.clip(mean, half, 1 - half)
     formulas = {
         "linear": lambda: mean,
         "sigmoid": lambda: np.log(share / (1 - share)),

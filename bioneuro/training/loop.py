@@ -55,6 +55,13 @@ class TrainingState(NamedTuple):
     run: str
 
 
+class Before(NamedTuple):
+    """What a training leaves to one that carries it on with other data: steps taken, and the optimiser's state."""
+
+    steps: int
+    optimizer: Any
+
+
 class Progress(NamedTuple):
     """What a callback sees at the end of each epoch; returning True stops the training."""
 
@@ -82,6 +89,7 @@ def fit(
     patience: int | None = None,
     checkpoint: str | os.PathLike | None = None,
     state: TrainingState | None = None,
+    before: Before | None = None,
     progress: bool = False,
 ) -> Recording:
     """Learn `parameters` from the rows of X (and y); the inputs are never changed.
@@ -100,6 +108,8 @@ def fit(
     patience : stop after so many epochs without a lower validation loss.
     checkpoint : a file, read if it exists and written every few seconds, at the end and at Ctrl-C.
     state : a `TrainingState` to go on from (the `.state` of an earlier recording).
+    before : steps and optimiser state of an earlier training, on other data, that this one carries on; schedules and
+        moments then do not begin anew.
     progress : show a bar.
 
     Returns
@@ -120,7 +130,8 @@ def fit(
     weights = _check_weights(weights, gradient, X)
     copies = {name: parameters.nbytes for name in ("parameters", "gradient", "first moment", "second moment", "copies")}
     memory.require(copies, f"training {parameters.topology!r}")
-    run = _digest(parameters, optimizer, key, batch_size, X, y, strata, weights)
+    before = before or Before(0, None)
+    run = _digest(before.steps, parameters, optimizer, key, batch_size, X, y, strata, weights)
     if state is None and checkpoint is not None:
         state = _read(checkpoint)
     if state is not None and state.run != run:
@@ -129,7 +140,20 @@ def fit(
             "batch_size must be the same; give another checkpoint file, or begin anew without state"
         )
     trainer = _Trainer(
-        parameters, gradient, X, y, optimizer, batch_size, key, strata, weights, validation, patience, state, run
+        parameters,
+        gradient,
+        X,
+        y,
+        optimizer,
+        batch_size,
+        key,
+        strata,
+        weights,
+        validation,
+        patience,
+        state,
+        before,
+        run,
     )
     with one_blas_thread():
         trainer.train(epochs, tuple(callbacks), checkpoint, progress)
@@ -140,13 +164,27 @@ class _Trainer:
     """The variables of one call of `fit`, and the verbs that change them."""
 
     def __init__(
-        self, parameters, gradient, X, y, optimizer, batch_size, key, strata, weights, validation, patience, state, run
+        self,
+        parameters,
+        gradient,
+        X,
+        y,
+        optimizer,
+        batch_size,
+        key,
+        strata,
+        weights,
+        validation,
+        patience,
+        state,
+        before,
+        run,
     ):
         self.parameters = parameters.copy()
         self.gradient = copy.deepcopy(gradient) if hasattr(gradient, "state") else gradient  # its memory is the run's
         self.X, self.y = X, y
         self.optimizer, self.batch_size, self.key, self.strata = optimizer, batch_size, key, strata
-        self.weights = weights
+        self.weights, self.before = weights, before.steps
         self.validation, self.patience, self.run = validation, patience, run
         self.steps_per_epoch = n_batches(len(X), batch_size)
         self.out = Parameters.zeros(parameters.topology, parameters.dtype)
@@ -155,6 +193,8 @@ class _Trainer:
         if state is None:
             self.step, self.open_loss, self.loss, self.validation_loss, self.best_theta = 0, 0.0, [], [], None
             self.moments = optimizer.init(self.parameters)
+            if before.optimizer is not None:
+                self.moments = copy.deepcopy(before.optimizer)
         else:
             self.step, self.open_loss, self.best_theta = int(state.step), float(state.open_loss), state.best_theta
             self.loss, self.validation_loss = list(state.loss), list(state.validation)
@@ -208,10 +248,10 @@ class _Trainer:
         options = {"strata": self.strata, "weights": self.weights, "start": done}
         for batch in batches(self.X, self.y, self.batch_size, self.key, self.epoch, **options):
             self.out.theta[...] = 0
-            loss = self.gradient(self.parameters, batch, self.key, self.step, self.out)
+            loss = self.gradient(self.parameters, batch, self.key, self.before + self.step, self.out)
             if not np.isfinite(loss):
                 self._fail(f"the loss became {loss}")
-            self.optimizer.update(self.out.theta, self.moments, self.parameters, self.step)
+            self.optimizer.update(self.out.theta, self.moments, self.parameters, self.before + self.step)
             self.parameters.theta += self.out.theta
             self.open_loss += float(loss) * self._weight(batch.rows)
             self.step += 1
@@ -227,7 +267,7 @@ class _Trainer:
         start = self.epoch * self.steps_per_epoch
         self.program.load(self.parameters, self.moments)
         while not interruption.requested and self.step < start + self.steps_per_epoch:
-            steps, losses = self.program.run(order, self.step - start, start, self.key)
+            steps, losses = self.program.run(order, self.step - start, self.before + start, self.key)
             if not np.all(np.isfinite(losses)):
                 self.step += int(np.argmin(np.isfinite(losses))) // self.batch_size
                 self.program.store(self.parameters, self.moments)
@@ -294,9 +334,16 @@ def _check_weights(weights, gradient: GradientEstimator, X) -> np.ndarray | None
     return weights
 
 
-def _digest(parameters: Parameters, optimizer: Transform, key: Key, batch_size: int, *arrays: np.ndarray | None) -> str:
+def _digest(
+    steps: int,
+    parameters: Parameters,
+    optimizer: Transform,
+    key: Key,
+    batch_size: int,
+    *arrays: np.ndarray | None,
+) -> str:
     """What a run and its continuation must have in common; the schedules of a longer run may reach further."""
-    said = (parameters.topology.digest, _without_schedules(repr(optimizer)), tuple(key), batch_size)
+    said = (steps, parameters.topology.digest, _without_schedules(repr(optimizer)), tuple(key), batch_size)
     digest = hashlib.blake2b(repr(said).encode(), digest_size=8)
     for array in (parameters.theta, *arrays):
         if array is not None:
