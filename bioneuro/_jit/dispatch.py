@@ -5,13 +5,15 @@ bound into it. Instead each of them is a small kernel of its own, compiled once 
 addresses in a table and calls through it, some ten nanoseconds a call, once for a block of many numbers.
 
 Such a kernel returns a whole number (0 by custom). Both sides must agree on the types of the arguments: what
-`address(function, *types)` was asked for is what `call(address, arguments)` passes. With the JIT off an "address" is a
-place in a list of Python functions.
+`address(function, *types)` was asked for is what `call(address, arguments)` passes. To be sure of it, the upper bits of
+an address, of which no machine makes use, name those types; a call with others, or by an address that is 0, raises
+TypeError. With the JIT off an "address" is a place in a list of Python functions.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Iterable
 
 import numba
 from llvmlite import ir
@@ -21,11 +23,13 @@ from numba.extending import intrinsic
 
 from bioneuro._jit.kernel import twin_of
 
-_functions: list[Callable] = []
+_WORD, _PLACE_BITS, _TAGS = ir.IntType(64), 48, 0x7FFF
+
+_functions: list[Callable] = [None]  # 0 is no address
 
 
 def address(function: Callable, *kinds: types.Type) -> int:
-    """Where the machine code of the kernel `function` for arguments of these Numba types begins.
+    """Where the machine code of the kernel `function` for arguments of these Numba types begins, and their tag.
 
     It is compiled, or loaded from disk, if need be, and stays where it is for as long as the process lives.
     """
@@ -34,12 +38,19 @@ def address(function: Callable, *kinds: types.Type) -> int:
             _functions.append(function)
         return _functions.index(function)
     compiled = function.get_compile_result(function.compile(kinds) and function.overloads[kinds].signature)
-    return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name)
+    return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name) | _tag(kinds)
 
 
 def call(address, arguments):
     """Run the kernel at `address` with the tuple `arguments`; return its answer (int64)."""
     return _functions[address](*arguments)
+
+
+def _tag(kinds: Iterable[types.Type]) -> int:
+    """The types as a number in the upper bits, the same in every process; never 0, and no sign."""
+    said = ", ".join(str(types.unliteral(kind)) for kind in kinds)
+    digest = hashlib.blake2b(said.encode(), digest_size=8).digest()
+    return (1 + int.from_bytes(digest, "little") % _TAGS) << _PLACE_BITS
 
 
 @twin_of(call)
@@ -49,9 +60,15 @@ def _(address, arguments):
 
 @intrinsic
 def _call(typing, address, arguments):
+    tag = _tag(arguments.types)
+
     def generate(context, builder, signature, given):
+        place = builder.sub(given[0], _WORD(tag))
+        with builder.if_then(builder.icmp_unsigned(">=", place, _WORD(1 << _PLACE_BITS)), likely=False):
+            said = f"no kernel for arguments of the types {arguments.types} has this address"
+            context.call_conv.return_user_exc(builder, TypeError, (said,))
         values = cgutils.unpack_tuple(builder, given[1])
-        kind = ir.FunctionType(ir.IntType(64), [value.type for value in values])
-        return builder.call(builder.inttoptr(given[0], kind.as_pointer()), values)
+        kind = ir.FunctionType(_WORD, [value.type for value in values])
+        return builder.call(builder.inttoptr(place, kind.as_pointer()), values)
 
     return types.int64(types.intp, arguments), generate
