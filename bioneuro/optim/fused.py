@@ -67,15 +67,18 @@ class Fused(NamedTuple):
 
 
 def _fill(table: np.ndarray, constants, first: int) -> None:
-    """Put constants(step) into each row, for step = first, first + 1, ..., in one call where that can be done."""
-    steps = range(first, first + len(table))
+    """Put constants(step) into each row, for step = first, first + 1, ..., in one call where that can be done.
+
+    What is asked for together must not depend on how many steps that are, so that a training has the same bits in
+    pieces of any length: always arrays of at least two, or always one step at a time.
+    """
+    steps = np.arange(first, first + max(2, len(table)))
     try:
-        columns = constants(first if len(table) == 1 else np.array(steps))
-        columns = [np.broadcast_to(column, len(table)) for column in columns]
+        columns = [np.broadcast_to(column, len(steps)) for column in constants(steps)]
     except (TypeError, ValueError):  # a schedule that takes one step at a time
-        columns = np.array([constants(step) for step in steps]).T
+        columns = np.array([constants(int(step)) for step in steps]).T
     for index, column in enumerate(columns):
-        table[:, index] = column
+        table[:, index] = column[: len(table)]
 
 
 _ORDER = {l1: 0, l2: 0, clip_value: 1, Optimizer: 2, per_layer: 3, weight_decay: 3, freeze: 4, dale: 4}
