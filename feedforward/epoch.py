@@ -4,16 +4,16 @@
 them and what they emit, the error of their inputs, and the learning of the weights that end on them, which therefore
 stay in its own cache. A step is
 
-    forward, population by population:  z = sum a_pre W (+ bias),  a = f(z), dropped units silent
+    forward, population by population:  z = sum a_pre W, normalised or not, + bias;  a = f(z), dropped units silent
     the loss, row by row:               dL/dz of the outputs
-    backward:                           delta = (sum delta_post W') f'(z)
+    backward:                           delta = (sum delta_post W') f'(z), back through the normalisation
     update:                             a_pre' delta, a block of rows at a time, straight into the optimiser
 
 with a barrier after each population, and no sum is split between workers: the bits do not depend on their number.
 
-Nothing here is compiled for one network, loss or optimiser: the tables of a `Plan` say what to do, and activations,
-losses, optimiser rules and matrix products are called by address (`_jit/dispatch.py`). Rows of all matrices are padded
-with zeros to whole registers.
+Nothing here is compiled for one network, loss or optimiser: the tables of a `Plan` say what to do, and what is done to
+numbers is done by kernels called by address (`_jit/dispatch.py`). Rows of all matrices are padded with zeros to whole
+registers. `feedforward.layout` makes the tables, `feedforward.program` runs the steps.
 """
 
 from __future__ import annotations
@@ -22,62 +22,76 @@ from typing import NamedTuple
 
 import numpy as np
 
-from bioneuro._jit.bits import float_of
 from bioneuro._jit.dispatch import call
 from bioneuro._jit.kernel import kernel
-from bioneuro._jit.philox import philox, uniform32
 from bioneuro._jit.simd import stored, turned
 from bioneuro._jit.team import barrier, enter, share
 
 PAD = 16  # numbers that rows are padded to: a register, and a cache line of float32
 BLOCK = 24  # rows of a gradient that are made and used at a time
 
-# columns of `Plan.populations`, one row a population in feedforward order, the input first
+# columns of `Plan.populations`, one row a population in feedforward order, the input first; places are in `Plan.space`
 (
     SIZE,  # units
     WIDTH,  # the same, padded
-    INPUT,  # z in `Plan.space`
+    ARRIVED,  # where products add up: z, or, where that is normalised, z before it and then z_hat
+    INPUT,  # z
     OUTPUT,  # a; the same place where the way back needs no z
     ERROR,  # dL/dz
     EMITTED,  # what other populations see: a, or, in a place of its own, a times the mask
     MASK,  # what dropout multiplies with; -1: no dropout
-    BIAS,  # in theta; -1: none
+    BATCH,  # what the normalisation knows of a batch; -1: not normalised
+    BIAS,  # in theta, and where normalised what else it learns behind; -1: none
+    BIAS_GRADIENT,  # -1: none, or left to the normalisation
     CONSTANT,  # in theta: the number that each unit of the type has, learnt or not
-    LEARNT,  # where its gradient goes in `Plan.space`; -1: it is not learnt
+    CONSTANT_GRADIENT,  # -1: it is not learnt
     FORWARD,  # address of a = f(z); 0: a is z, or the loss computes it
     BACKWARD,  # address of delta <- delta f'(z); 0: nothing to do
     FIRST_IN,  # projections that end here: rows FIRST_IN to LAST_IN of `Plan.projections`
     LAST_IN,
     FIRST_OUT,  # projections that begin here: entries FIRST_OUT to LAST_OUT of `Plan.outgoing`
     LAST_OUT,
-    BIAS_ARRAY,  # row of `Learning.own`; -1: frozen
-    CONSTANT_ARRAY,
-) = range(18)
-N_POPULATION = 18
-PRE, POST, WEIGHTS, ONE_TO_ONE, ARRAY = range(5)  # columns of `Plan.projections`; WEIGHTS in theta, ARRAY as below
+    FIRST_ARRAY,  # what its units learn: rows FIRST_ARRAY to LAST_ARRAY of `Plan.arrays`
+    LAST_ARRAY,
+) = range(21)
+N_POPULATION = 21
+PRE, POST, WEIGHTS, ONE_TO_ONE, OWN = range(5)  # columns of `Plan.projections`; WEIGHTS in theta; OWN -1: frozen
 N_PROJECTION = 5
+PLACE, GRADIENT, ARRAY_OWN = range(3)  # columns of `Plan.arrays`: in theta, in space, row of `Learning.own`
+N_ARRAY = 3
+DROPOUT, NOISE, MOMENTUM, EPSILON = range(4)  # columns of `Plan.numbers`: share of the dead, sigma, of normalisation
+N_NUMBER = 4
 
 
 class Calls(NamedTuple):
-    """Addresses; 0 for what the network has no use for."""
+    """Addresses of kernels; 0 for what a network has no use for."""
 
     multiply: int = 0
     multiply_nt: int = 0
-    loss: int = 0
-    sort: int = 0  # `sort_by_feature`
     multiply_sparse: int = 0
+    loss: int = 0
+    gather: int = 0  # or `sort_by_feature`
+    jitter: int = 0
     drop: int = 0
+    multiply_entries: int = 0
+    add_row: int = 0
+    sum_rows: int = 0
     scale: int = 0
     sum_products: int = 0
+    normalise: int = 0
+    follow: int = 0
+    normalise_back: int = 0
 
 
 class Plan(NamedTuple):
-    """What a network computes and where; see the names of the columns above. Made by `feedforward.program`."""
+    """What a network computes and where; see the names of the columns above."""
 
     populations: np.ndarray
     projections: np.ndarray
     outgoing: np.ndarray
-    dropout: np.ndarray  # (n_populations, 3) uint64: the two words of the key, and the bits of the share, a float64
+    arrays: np.ndarray
+    numbers: np.ndarray  # (n_populations, N_NUMBER) float64
+    keys: np.ndarray  # (n_populations, 2, 2) uint64: words of the keys of dropout and of noise
     space: np.ndarray  # flat: everything that passes through the network
     calls: Calls
 
@@ -119,8 +133,8 @@ class Learning(NamedTuple):
     second: np.ndarray
     third: np.ndarray
     rule: int
-    constants: np.ndarray  # (steps, N_CONSTANTS)
-    own: np.ndarray  # (arrays, N_OWN)
+    constants: np.ndarray  # (steps, ...)
+    own: np.ndarray  # (arrays, ...)
     scratch: np.ndarray  # (workers, ...) for a block of gradients
 
 
@@ -132,12 +146,11 @@ def train(team, worker, plan, data, learning, first, last, before):
     for step in range(first, last):
         begin = step * data.batch_size
         rows = min(data.batch_size, data.order.shape[0] - begin)
-        _gather(plan, data, begin, rows, worker, workers)
+        _gather(plan, data, begin, rows, before + step, worker, workers)
         if not barrier(team):
             return
         if plan.populations[0, MASK] >= 0:
-            c0, c1 = share(plan.populations[0, WIDTH], worker, workers, PAD)
-            call(plan.calls.drop, (plan.populations[0], plan.space, plan.dropout[0], rows, before + step, c0, c1))
+            _drop(plan, 0, rows, before + step, worker, workers)
             if not barrier(team):
                 return
         for p in range(1, n_populations):
@@ -159,61 +172,14 @@ def train(team, worker, plan, data, learning, first, last, before):
 
 
 @kernel
-def _gather(plan, data, begin, rows, worker, workers):
+def _gather(plan, data, begin, rows, step, worker, workers):
     """Put the batch together: each worker some rows of dense inputs, or some features of sparse ones."""
-    if data.X.shape[0] == 0:
-        call(plan.calls.sort, (data, begin, rows, worker, workers))
-        return
-    to = plan.populations[0]
-    i0, i1 = share(rows, worker, workers, 1)
-    for i in range(i0, i1):
-        source = data.X[data.order[begin + i]]
-        target = plan.space[to[OUTPUT] + i * to[WIDTH] :][: source.shape[0]]
-        for j in range(source.shape[0]):
-            target[j] = source[j]
-
-
-@kernel
-def sort_by_feature(data, begin, rows, worker, workers):
-    """The entries of the worker's own features, by feature and row; features ascend within a row of the data."""
-    batch, room = data.batch, data.batch.rows.shape[0] // workers
-    f0, f1 = share(batch.starts.shape[0], worker, workers, 1)
-    for f in range(f0, f1):
-        batch.ends[f] = 0
-    for i in range(rows):
-        start, end = data.row_starts[data.order[begin + i]], data.row_starts[data.order[begin + i] + 1]
-        if worker == 0:
-            batch.row_starts[i], batch.row_ends[i] = start, end
-        e = _first_from(data.features, start, end, f0)
-        while e < end and data.features[e] < f1:
-            batch.ends[data.features[e]] += 1
-            e += 1
-    place = worker * room
-    for f in range(f0, f1):
-        count = batch.ends[f]
-        batch.starts[f] = batch.ends[f] = place
-        place += count
-    for i in range(rows):
-        start, end = data.row_starts[data.order[begin + i]], data.row_starts[data.order[begin + i] + 1]
-        e = _first_from(data.features, start, end, f0)
-        while e < end and data.features[e] < f1:
-            place = batch.ends[data.features[e]]
-            batch.rows[place], batch.values[place] = i, data.values[e]
-            batch.ends[data.features[e]] = place + 1
-            e += 1
-    return 0
-
-
-@kernel
-def _first_from(features, start, end, wanted):
-    """Where in the ascending features[start:end] the first that is not below `wanted` stands."""
-    while start < end:
-        middle = (start + end) // 2
-        if features[middle] < wanted:
-            start = middle + 1
-        else:
-            end = middle
-    return start
+    at = plan.populations[0]
+    x = stored(plan.space, at[OUTPUT], at[WIDTH])
+    call(plan.calls.gather, (data, x, begin, rows, worker, workers))
+    sigma = plan.numbers[0, NOISE]
+    if sigma > 0:
+        call(plan.calls.jitter, (x, plan.keys[0, 1], sigma, rows, at[SIZE], step, worker, workers))
 
 
 @kernel
@@ -221,51 +187,49 @@ def _forward(plan, data, learning, p, rows, step, worker, workers):
     """z and a of the worker's own units."""
     at = plan.populations[p]
     c0, c1 = share(at[WIDTH], worker, workers, PAD)
-    if c0 == c1:
+    columns = c1 - c0
+    if columns == 0:
         return
-    z = stored(plan.space, at[INPUT] + c0, at[WIDTH])
+    z = stored(plan.space, at[ARRIVED] + c0, at[WIDTH])
     more = False
     for q in range(at[FIRST_IN], at[LAST_IN]):
         edge = plan.projections[q]
         pre = plan.populations[edge[PRE]]
         if edge[ONE_TO_ONE]:
             x, weights = stored(plan.space, pre[EMITTED] + c0, pre[WIDTH]), learning.theta[edge[WEIGHTS] + c0 :]
-            call(plan.calls.scale, (x, weights, z, rows, c1 - c0, more))
+            call(plan.calls.scale, (x, weights, z, rows, columns, more))
         else:
             weights = stored(learning.theta, edge[WEIGHTS] + c0, at[WIDTH])
             if edge[PRE] == 0 and data.X.shape[0] == 0:
                 batch = data.batch
                 entries = (batch.row_starts, batch.row_ends, data.features, data.values)
-                call(plan.calls.multiply_sparse, (*entries, weights, z, rows, c1 - c0, more))
+                call(plan.calls.multiply_sparse, (*entries, weights, z, rows, columns, more))
             else:
                 x = stored(plan.space, pre[EMITTED], pre[WIDTH])
-                call(plan.calls.multiply, (x, weights, z, rows, c1 - c0, pre[SIZE], more))
+                call(plan.calls.multiply, (x, weights, z, rows, columns, pre[SIZE], more))
         more = True
-    if at[BIAS] >= 0:
-        _add_row(z, learning.theta[at[BIAS] + c0 :], rows, c1 - c0)
+    if at[BATCH] >= 0:
+        arrived, z = z, stored(plan.space, at[INPUT] + c0, at[WIDTH])
+        own, batch = stored(learning.theta, at[BIAS] + c0, at[WIDTH]), stored(plan.space, at[BATCH] + c0, at[WIDTH])
+        call(plan.calls.normalise, (arrived, z, own, batch, rows, columns, plan.numbers[p, EPSILON]))
+        call(plan.calls.follow, (own, batch, columns, plan.numbers[p, MOMENTUM]))
+    elif at[BIAS] >= 0:
+        call(plan.calls.add_row, (z, learning.theta[at[BIAS] + c0 :], rows, columns))
     if at[FORWARD]:
         a = stored(plan.space, at[OUTPUT] + c0, at[WIDTH])
-        call(at[FORWARD], (z, a, rows, c1 - c0, learning.theta, at[CONSTANT] + c0))
+        call(at[FORWARD], (z, a, rows, columns, learning.theta, at[CONSTANT] + c0))
     if at[MASK] >= 0:
-        call(plan.calls.drop, (at, plan.space, plan.dropout[p], rows, step, c0, c1))
+        _drop(plan, p, rows, step, worker, workers)
 
 
 @kernel
-def drop(at, space, how, rows, step, c0, c1):
-    """Draw who is silent, as `Backprop` does: the mask is 0 or 1 / (1 - share)."""
-    dropped = float_of(how[2])
-    living = space.dtype.type(1 / (1 - dropped))
-    for i in range(rows):
-        mask = space[at[MASK] + i * at[WIDTH] + c0 :][: c1 - c0]
-        a = space[at[OUTPUT] + i * at[WIDTH] + c0 :][: c1 - c0]
-        emitted = space[at[EMITTED] + i * at[WIDTH] + c0 :][: c1 - c0]
-        for j in range(0, mask.shape[0], 4):
-            words = philox(np.uint64((c0 + j) // 4), np.uint64(i), np.uint64(step), np.uint64(0), how[0], how[1])
-            for lane in range(4):
-                mask[j + lane] = living if uniform32(words[lane]) >= np.float32(dropped) else 0
-        for j in range(mask.shape[0]):
-            emitted[j] = a[j] * mask[j]
-    return 0
+def _drop(plan, p, rows, step, worker, workers):
+    """Draw which of the worker's own units are silent in each row."""
+    at = plan.populations[p]
+    c0, c1 = share(at[WIDTH], worker, workers, PAD)
+    a, mask = stored(plan.space, at[OUTPUT] + c0, at[WIDTH]), stored(plan.space, at[MASK] + c0, at[WIDTH])
+    emitted = stored(plan.space, at[EMITTED] + c0, at[WIDTH])
+    call(plan.calls.drop, (a, mask, emitted, plan.keys[p, 0], plan.numbers[p, DROPOUT], rows, c1 - c0, c0, step))
 
 
 @kernel
@@ -290,7 +254,8 @@ def _backward(plan, learning, p, rows, worker, workers):
     """delta of the worker's own units."""
     at = plan.populations[p]
     c0, c1 = share(at[WIDTH], worker, workers, PAD)
-    if c0 == c1:
+    columns = c1 - c0
+    if columns == 0:
         return
     delta = stored(plan.space, at[ERROR] + c0, at[WIDTH])
     more = p == plan.populations.shape[0] - 1
@@ -299,26 +264,26 @@ def _backward(plan, learning, p, rows, worker, workers):
         post = plan.populations[edge[POST]]
         if edge[ONE_TO_ONE]:
             error, weights = stored(plan.space, post[ERROR] + c0, post[WIDTH]), learning.theta[edge[WEIGHTS] + c0 :]
-            call(plan.calls.scale, (error, weights, delta, rows, c1 - c0, more))
+            call(plan.calls.scale, (error, weights, delta, rows, columns, more))
         else:
             error = stored(plan.space, post[ERROR], post[WIDTH])
             weights = stored(learning.theta, edge[WEIGHTS] + c0 * post[WIDTH], post[WIDTH])
             call(plan.calls.multiply_nt, (error, weights, delta, rows, min(c1, at[SIZE]) - c0, post[WIDTH], more))
         more = True
     if at[MASK] >= 0:
-        for i in range(rows):
-            d = plan.space[at[ERROR] + i * at[WIDTH] + c0 :][: c1 - c0]
-            mask = plan.space[at[MASK] + i * at[WIDTH] + c0 :][: c1 - c0]
-            for j in range(d.shape[0]):
-                d[j] *= mask[j]
+        call(plan.calls.multiply_entries, (delta, stored(plan.space, at[MASK] + c0, at[WIDTH]), rows, columns))
     if at[BACKWARD]:
         z, a = stored(plan.space, at[INPUT] + c0, at[WIDTH]), stored(plan.space, at[OUTPUT] + c0, at[WIDTH])
-        learnt = max(at[LEARNT], 0) + c0
-        if at[LEARNT] >= 0:
-            for j in range(learnt, learnt + c1 - c0):
+        learnt = max(at[CONSTANT_GRADIENT], 0) + c0
+        if at[CONSTANT_GRADIENT] >= 0:
+            for j in range(learnt, learnt + columns):
                 plan.space[j] = 0
         constant = at[CONSTANT] + c0
-        call(at[BACKWARD], (delta, z, a, rows, c1 - c0, learning.theta, constant, plan.space, learnt))
+        call(at[BACKWARD], (delta, z, a, rows, columns, learning.theta, constant, plan.space, learnt))
+    if at[BATCH] >= 0:
+        z_hat, batch = stored(plan.space, at[ARRIVED] + c0, at[WIDTH]), stored(plan.space, at[BATCH] + c0, at[WIDTH])
+        own = stored(learning.theta, at[BIAS] + c0, at[WIDTH])
+        call(plan.calls.normalise_back, (delta, z_hat, own, batch, rows, columns))
 
 
 @kernel
@@ -330,17 +295,16 @@ def _update(plan, data, learning, constants, p, rows, worker, workers):
     if columns == 0:
         return
     scratch = learning.scratch[worker]
-    delta = stored(plan.space, at[ERROR] + c0, at[WIDTH])
-    block = stored(scratch, 0, columns)
+    delta, block = stored(plan.space, at[ERROR] + c0, at[WIDTH]), stored(scratch, 0, columns)
     for q in range(at[FIRST_IN], at[LAST_IN]):
         edge = plan.projections[q]
         pre = plan.populations[edge[PRE]]
-        if edge[ARRAY] < 0:
+        if edge[OWN] < 0:
             continue
         if edge[ONE_TO_ONE]:
             x = stored(plan.space, pre[EMITTED] + c0, pre[WIDTH])
-            call(plan.calls.sum_products, (x, delta, rows, columns, scratch))
-            _step(learning, edge[WEIGHTS] + c0, at[WIDTH], 1, columns, constants, edge[ARRAY], scratch, 0)
+            call(plan.calls.sum_products, (x, delta, scratch, rows, columns))
+            _step(learning, edge[WEIGHTS] + c0, at[WIDTH], 1, columns, constants, edge[OWN], scratch, 0)
             continue
         for first in range(0, pre[SIZE], BLOCK):
             count = min(BLOCK, pre[SIZE] - first)
@@ -352,13 +316,13 @@ def _update(plan, data, learning, constants, p, rows, worker, workers):
                 x = turned(stored(plan.space, pre[EMITTED] + first, pre[WIDTH]))  # units by rows of the batch
                 call(plan.calls.multiply, (x, delta, block, count, columns, rows, False))
             place = edge[WEIGHTS] + first * at[WIDTH] + c0
-            _step(learning, place, at[WIDTH], count, columns, constants, edge[ARRAY], scratch, 0)
-    if at[BIAS] >= 0 and at[BIAS_ARRAY] >= 0:
-        _sum_rows(delta, rows, columns, scratch)
-        _step(learning, at[BIAS] + c0, at[WIDTH], 1, columns, constants, at[BIAS_ARRAY], scratch, 0)
-    if at[LEARNT] >= 0 and at[CONSTANT_ARRAY] >= 0:
-        place = at[CONSTANT] + c0
-        _step(learning, place, at[WIDTH], 1, columns, constants, at[CONSTANT_ARRAY], plan.space, at[LEARNT] + c0)
+            _step(learning, place, at[WIDTH], count, columns, constants, edge[OWN], scratch, 0)
+    if at[BIAS_GRADIENT] >= 0:
+        call(plan.calls.sum_rows, (delta, plan.space[at[BIAS_GRADIENT] + c0 :], rows, columns))
+    for k in range(at[FIRST_ARRAY], at[LAST_ARRAY]):
+        array = plan.arrays[k]
+        place, gradient = array[PLACE] + c0, array[GRADIENT] + c0
+        _step(learning, place, at[WIDTH], 1, columns, constants, array[ARRAY_OWN], plan.space, gradient)
 
 
 @kernel
@@ -367,51 +331,3 @@ def _step(learning, place, row, rows, columns, constants, array, gradient, start
     moments = (learning.first, learning.second, learning.third)
     block = (place, row, gradient, start, columns, rows, columns)
     call(learning.rule, (learning.theta, *moments, *block, constants, learning.own[array]))
-
-
-@kernel
-def _add_row(z, row, rows, columns):
-    for i in range(rows):
-        target, source = z.values[z.start + i * z.row :][:columns], row[:columns]
-        for j in range(target.shape[0]):
-            target[j] += source[j]
-
-
-@kernel
-def scale(x, weights, out, rows, columns, more):
-    """out (+)= x w, unit by unit."""
-    w = weights[:columns]
-    for i in range(rows):
-        source, target = x.values[x.start + i * x.row :][:columns], out.values[out.start + i * out.row :][:columns]
-        if more:
-            for j in range(target.shape[0]):
-                target[j] += source[j] * w[j]
-        else:
-            for j in range(target.shape[0]):
-                target[j] = source[j] * w[j]
-    return 0
-
-
-@kernel
-def _sum_rows(m, rows, columns, out):
-    """out[j] = sum over i of m[i, j]."""
-    total = out[:columns]
-    for j in range(total.shape[0]):
-        total[j] = 0
-    for i in range(rows):
-        row = m.values[m.start + i * m.row :][:columns]
-        for j in range(total.shape[0]):
-            total[j] += row[j]
-
-
-@kernel
-def sum_products(x, m, rows, columns, out):
-    """out[j] = sum over i of x[i, j] m[i, j]."""
-    total = out[:columns]
-    for j in range(total.shape[0]):
-        total[j] = 0
-    for i in range(rows):
-        row, source = m.values[m.start + i * m.row :][:columns], x.values[x.start + i * x.row :][:columns]
-        for j in range(total.shape[0]):
-            total[j] += row[j] * source[j]
-    return 0
