@@ -8,7 +8,6 @@ from tests.naive import feedforward as naive
 pytestmark = pytest.mark.small
 PAIRS = [*((loss, unit) for loss in ENTRIES for unit in ("linear", "softmax"))]
 PAIRS += [(loss, unit) for loss in CLOSED for unit in CLOSED[loss] if (loss, unit) not in PAIRS]
-PROBABILITIES = [(loss, unit) for loss, unit in PAIRS if loss not in ENTRIES]
 
 
 def outputs_of(unit, z):
@@ -126,6 +125,14 @@ def test_probabilities_near_zero_keep_their_logarithm_and_their_error():
     losses, _, delta = evaluate("logistic", "softmax", z, y)
     assert losses == pytest.approx(2e4 + 1e4)  # -ln a_2 - ln(1 - a_1)
     np.testing.assert_array_equal(delta, [[2, -1, -1]])  # 1 - a_1 is all but a_3
+    sure = evaluate("cross-entropy", "sigmoid", np.array([[40.0]]), np.ones((1, 1)))
+    np.testing.assert_allclose([sure[0], -sure[2][0]], np.exp(-40), rtol=1e-14)
+
+
+@pytest.mark.parametrize("loss", [loss for loss, unit in PAIRS if unit == "softmax"])
+def test_a_softmax_of_one_unit_is_one(loss):
+    losses, a, delta = evaluate(loss, "softmax", np.array([[3.0]]), np.ones((1, 1)))
+    assert (losses[0], a[0, 0], delta[0, 0]) == (0, 1, 0)
 
 
 @pytest.mark.parametrize(("loss", "unit"), PAIRS)
