@@ -136,3 +136,6 @@ def test_a_schedule_that_takes_one_step_at_a_time_is_asked_so():
     constants = fused.constants(0, 5, np.float32)
     np.testing.assert_array_equal(constants[:, 0], [1, 1, 1, 0.5, 0.5])
     np.testing.assert_array_equal(constants[:, -1], [0, 1, 2, 2, 2])
+    falling = fuse(optim.sgd(lambda t: 0.1 * 0.987**t if t < 400 else 0.0), first_weights())
+    one_by_one = [falling.constants(step, step + 1, np.float64) for step in range(400)]
+    np.testing.assert_array_equal(np.concatenate(one_by_one), falling.constants(0, 400, np.float64))
