@@ -109,7 +109,7 @@ def test_ten_steps_of_training_are_those_of_torch():
 
 @pytest.mark.parametrize("unit", [*ACTIVATIONS, "softmax"])
 def test_the_gradient_equals_central_differences_with_skips_penalty_and_dropout(unit):
-    net = Topology.mlp(4, 5, 6, 3, unit=unit, skip=SKIPS)
+    net = Topology.mlp(3, 4, 3, 2, unit=unit, skip=SKIPS)
     assert check_gradient(net, l2=0.01, dropout=0.3, batch_norm=("hidden1", "hidden2")) < 1e-6
 
 

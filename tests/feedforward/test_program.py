@@ -7,7 +7,9 @@ from bioneuro import Dense, OneToOne, Parameters, Population, Topology, optim
 from bioneuro._jit.keys import Key
 from bioneuro.initializers import initialise
 from bioneuro.training.batches import Batch
+from feedforward.epoch import train
 from feedforward.network import Backprop, Network
+from feedforward.normalisation import with_batch_norm
 from feedforward.program import Program, reason_against
 
 KEY = Key.from_seed(3)
@@ -89,6 +91,46 @@ def test_the_same_units_are_dropped(dropout):
     assert_same(Backprop(Network(SMALL), dropout=dropout), optim.adam(0.01))
 
 
+@pytest.mark.parametrize("density", [1.0, 0.15], ids=["dense", "sparse"])
+@pytest.mark.parametrize(
+    ("unit", "names", "dropout"),
+    [("tanh", True, 0.0), ("prelu", True, 0.4), ("relu", "hidden2", {"input": 0.2, "hidden2": 0.3})],
+)
+def test_the_same_populations_are_normalised(unit, names, dropout, density):
+    network = Network(with_batch_norm(SMALL.with_units(hidden=unit), names, momentum=0.3, epsilon=1e-3))
+    assert_same(Backprop(network, l2=1e-3, dropout=dropout), optim.adam(0.01), density)
+
+
+@pytest.mark.parametrize("output", ["softmax", "tanh", "linear"])
+def test_outputs_and_one_to_one_projections_are_normalised_in_the_same_way(output):
+    topology = Topology(
+        [
+            Population("input", 20, role="input"),
+            Population("middle", 20, unit="elu"),
+            Population("output", 3, "output", unit=output),
+        ],
+        [OneToOne("input", "middle"), Dense("middle", "output"), Dense("input", "output")],
+    )
+    assert_same(Backprop(Network(with_batch_norm(topology, ("middle", "output")))), optim.momentum(0.05))
+
+
+def test_gains_can_be_frozen_and_statistics_go_on():
+    topology = with_batch_norm(SMALL)
+    frozen = optim.chain(optim.adam(0.01), optim.freeze(("hidden1.gain", "hidden2.bias", "hidden1.mean")))
+    assert_same(Backprop(Network(topology)), frozen)
+    before = first_parameters(topology, "float64")
+    after = before.like(compiled(Backprop(Network(topology)), frozen, problem(topology, "float64"), "float64")[0])
+    for key in ("hidden1.gain", "hidden2.bias"):
+        np.testing.assert_array_equal(after[key], before[key])
+    for key in ("hidden2.gain", "hidden1.bias", "hidden1.mean"):
+        assert not np.array_equal(after[key], before[key])
+
+
+@pytest.mark.parametrize("dropout", [0.0, {"input": 0.2}], ids=["noise", "noise and dropout"])
+def test_inputs_have_the_same_noise(dropout):
+    assert_same(Backprop(Network(SMALL), noise=0.3, dropout=dropout), optim.adam(0.01), density=0.15)
+
+
 def test_units_that_learn_their_slope():
     assert_same(Backprop(Network(SMALL.with_units(hidden="prelu"))), optim.momentum(0.05))
 
@@ -130,8 +172,9 @@ def test_what_stands_around_the_optimiser_in_a_chain():
 
 @pytest.mark.parametrize("density", [1.0, 0.15], ids=["dense", "sparse"])
 def test_any_number_of_threads_gives_the_same_bytes(density):
-    backprop = Backprop(Network(SMALL.with_units(hidden="prelu")), dropout=0.2)
-    data = problem(SMALL, "float32", density)
+    topology = with_batch_norm(SMALL.with_units(hidden="prelu"))
+    backprop = Backprop(Network(topology), dropout=0.2, noise=0.1 if density == 1 else 0)
+    data = problem(topology, "float32", density)
     one, *others = (compiled(backprop, optim.adam(0.01), data, "float32", n_threads=n) for n in (1, 2, 3))
     for other in others:
         assert other[0].tobytes() == one[0].tobytes()
@@ -152,6 +195,17 @@ def test_moments_of_dead_inputs_end_at_zero_and_not_among_subnormal_numbers():
     program.store(parameters, state)
     moments = parameters.like(state["velocity"])["input->hidden"][:5]
     assert not moments.any()
+
+
+def test_data_that_may_not_be_written_to_and_whole_numbers_need_no_code_of_their_own():
+    X, y, order = problem(SMALL, "float32")
+    compiled(Backprop(Network(SMALL)), optim.sgd(0.01), (X, y, order), "float32")
+    known = len(train.signatures)
+    for array in (X, y, order):
+        array.flags.writeable = False
+    compiled(Backprop(Network(SMALL)), optim.sgd(0.01), (X, y, order.astype(np.int32)), "float32")
+    compiled(Backprop(Network(SMALL)), optim.sgd(0.01), (np.asfortranarray(X), y > 0, order), "float32")
+    assert len(train.signatures) == known
 
 
 def test_what_cannot_be_compiled_is_named():
