@@ -48,7 +48,7 @@ class Optimizer(Transform):
             value = getattr(self, field.name)
             scheduled = callable(value) and "Schedule" in field.type
             if field.name in LIMITS and not scheduled and not (value is None and "None" in field.type):
-                check_number(field.name.replace("rate", "learning rate"), value, **LIMITS[field.name])
+                check_number("learning rate" if field.name == "rate" else field.name, value, **LIMITS[field.name])
 
     def constants(self, step: int | np.ndarray) -> tuple[float | np.ndarray, ...]:
         """What the rule needs to know of step number `step`, counted from 0; at most `kernels.N_CONSTANTS` numbers.

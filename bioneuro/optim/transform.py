@@ -46,8 +46,8 @@ class Transform:
                 value.see(losses)
 
     def identity(self) -> str:
-        """What a run and its continuation have in common: all settings but rates, which may reach further."""
-        settings = (field.name for field in fields(self) if field.name != "rate")
+        """What a run and its continuation have in common: all settings but a rate whose schedule may reach further."""
+        settings = [field.name for field in fields(self) if field.name != "rate" or "Schedule" not in field.type]
         return f"{type(self).__name__}({', '.join(f'{name}={getattr(self, name)!r}' for name in settings)})"
 
 

@@ -78,6 +78,7 @@ def find_learning_rate(
     batch_size: int = 32,
     key: Key,
     strata: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
     progress: bool = False,
 ) -> LearningRates:
     """Train from `parameters` on a random share of the rows at every rate, and compare the losses at the end.
@@ -93,6 +94,7 @@ def find_learning_rate(
     steps : >= 1, that each training takes, rounded up to whole epochs: the same for any share.
     key : decides the subsample and the minibatches.
     strata : (n,) class numbers; the subsample and its minibatches then hold the classes in proportion.
+    weights : (n,) >= 0, how much each row counts.
     progress : show a bar.
 
     Returns
@@ -120,12 +122,13 @@ def find_learning_rate(
                     parameters,
                     gradient,
                     X[rows],
-                    None if y is None else y[rows],
+                    _of(y, rows),
                     optimizer=optimizer(rate) if callable(optimizer) else as_optimizer(optimizer, rate),
                     epochs=epochs,
                     batch_size=batch_size,
                     key=key,
-                    strata=None if strata is None else strata[rows],
+                    strata=_of(strata, rows),
+                    weights=_of(weights, rows),
                 )
             losses.append(recording["loss"][-1])
         except NotFiniteError:
@@ -138,6 +141,10 @@ def find_learning_rate(
 def _subsample(n_rows: int, wanted: int, key: Key, strata: np.ndarray | None) -> np.ndarray:
     """(wanted,) ascending row numbers: the beginning of an order, which holds the classes in proportion."""
     return np.sort(epoch_order(n_rows, key, 0, strata)[:wanted])
+
+
+def _of(values: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    return None if values is None else values[rows]
 
 
 def _watched(rates: np.ndarray, progress: bool):

@@ -164,7 +164,7 @@ def test_optimisers_are_equal_by_their_settings_and_can_be_pickled():
         (lambda: optim.adamw(0), r"learning rate must be a number in \(0, inf\), got 0"),
         (lambda: optim.yellowfin(0.0), r"learning rate must be a number in \(0, inf\)"),
         (lambda: optim.adam(float("nan")), "learning rate must be a number"),
-        (lambda: optim.momentum(first_rate=0), r"first_learning rate must be a number in \(0, inf\)"),
+        (lambda: optim.momentum(first_rate=0), r"first_rate must be a number in \(0, inf\)"),
         (lambda: optim.momentum(beta=1.0), r"beta must be a number in \[0, 1\), got 1.0"),
         (lambda: optim.adam(beta2=1.5), r"beta2 must be a number in \[0, 1\), got 1.5"),
         (lambda: optim.ewma(beta=optim.linear(0.5, 0.9, 9)), "beta must be a number in"),  # its correction needs one

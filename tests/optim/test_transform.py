@@ -196,14 +196,15 @@ def test_losses_reach_the_schedules_of_all_parts_of_a_chain():
     assert (rate(0), decay(0)) == (0.5, 0.05)
 
 
-def test_the_identity_of_a_chain_is_all_but_its_rates():
-    def make(rate, beta1=0.9, bound=1.0):
-        return optim.chain(optim.clip_value(bound), optim.adamw(rate, beta1), optim.dale())
+def test_the_identity_of_a_chain_is_all_but_its_learning_rates():
+    def make(rate, beta1=0.9, bound=1.0, penalty=0.1):
+        return optim.chain(optim.l2(penalty), optim.clip_value(bound), optim.adamw(rate, beta1), optim.dale())
 
     one = make(0.1).identity()
     assert make(optim.warm_up(5, optim.linear(0.1, 0, 100))).identity() == one
     assert make(0.1, beta1=0.8).identity() != one
     assert make(0.1, bound=2.0).identity() != one
+    assert make(0.1, penalty=0.2).identity() != one
     assert copy.deepcopy(make(0.1)).identity() == one
 
 
