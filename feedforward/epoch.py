@@ -108,7 +108,7 @@ class Columns(NamedTuple):
 
 
 class Data(NamedTuple):
-    """The rows to learn from, in `order`; step s takes entries s batch_size to (s + 1) batch_size of it.
+    """The rows to learn from, in `order`; step s takes entries begins[s] to begins[s + 1] of it.
 
     Inputs are dense, in X, or, where X is empty, sparse: row i has entries row_starts[i] to row_starts[i + 1].
     """
@@ -121,7 +121,7 @@ class Data(NamedTuple):
     y: np.ndarray
     weights: np.ndarray  # of the rows; empty: all 1
     order: np.ndarray
-    batch_size: int
+    begins: np.ndarray
     losses: np.ndarray  # out: of each row, in order
 
 
@@ -140,12 +140,12 @@ class Learning(NamedTuple):
 
 @kernel
 def train(team, worker, plan, data, learning, first, last, before):
-    """Take steps first, ..., last - 1 of the epoch, `before` steps after the beginning of the training."""
+    """Take steps first, ..., last - 1 of `data`, which begin `before` steps after the beginning of the training."""
     workers = enter(team)
     n_populations = plan.populations.shape[0]
     for step in range(first, last):
-        begin = step * data.batch_size
-        rows = min(data.batch_size, data.order.shape[0] - begin)
+        begin = data.begins[step]
+        rows = data.begins[step + 1] - begin
         _gather(plan, data, begin, rows, before + step, worker, workers)
         if not barrier(team):
             return

@@ -15,55 +15,14 @@ Source: Ioffe and Szegedy, Batch normalization (2015); rows of any weight count 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
-from bioneuro.errors import InvalidInput, UnsupportedTopology, check_field, choose
+from bioneuro.errors import InvalidInput, UnsupportedTopology, choose
 from bioneuro.parameters import Parameters
 from bioneuro.topology import Population, Topology
-from bioneuro.topology.units import Unit
-
-
-@dataclass(frozen=True)
-class Normalised(Unit):
-    """f(gain (z - mean) / sqrt(variance + epsilon) + bias), where f is what `unit` computes.
-
-    unit : the unit type without normalisation, whose name and constants this one shares.
-    momentum : in (0, 1], share of the newest minibatch in the running mean and variance. epsilon : > 0.
-    """
-
-    unit: Unit
-    momentum: float = 0.1
-    epsilon: float = 1e-5
-
-    def __post_init__(self):
-        check_field(self, "momentum", low=0, high=1, open_low=True)
-        check_field(self, "epsilon", low=0, open_low=True)
-
-    @property
-    def name(self) -> str:
-        return self.unit.name
-
-    @property
-    def learns(self) -> dict[str, float]:
-        """Directly behind the bias, as the kernels want it: gain, mean, variance; the last two without a gradient."""
-        return {"gain": 1.0, "mean": 0.0, "variance": 1.0, **self.unit.learns}
-
-    @property
-    def constants(self) -> dict:
-        return self.unit.constants
-
-    def check_size(self, population: str, size: int) -> None:
-        self.unit.check_size(population, size)
-
-    def to_json(self) -> dict:
-        return {**self.unit.to_json(), "normalised": {"momentum": self.momentum, "epsilon": self.epsilon}}
-
-    def __getattr__(self, constant: str):
-        if constant == "unit" or constant.startswith("__"):  # not yet there, while it is being copied
-            raise AttributeError(constant)
-        return getattr(self.unit, constant)
+from bioneuro.topology.units import Normalised, Unit
 
 
 def with_batch_norm(

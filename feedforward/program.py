@@ -133,7 +133,7 @@ class Program:
             (any(layer.normalised for layer in backprop.network.layers), {"normalise", "follow", "normalise_back"}),
         ):
             used |= names if these else set()
-        data = self._data(np.zeros(0, np.int64), 0)
+        data = self._data(np.zeros(0), np.zeros(1))
         return plan._replace(calls=self.layout.addresses.calls(used, data, backprop.loss))
 
     # -- numbers in and out ------------------------------------------------------------------------------------------
@@ -158,29 +158,28 @@ class Program:
 
     # -- running -----------------------------------------------------------------------------------------------------
 
-    def run(self, order: np.ndarray, first: int, epoch_start: int, key: Key) -> tuple[int, np.ndarray]:
-        """Take some steps of an epoch, from its step `first` on.
+    def run(self, order: np.ndarray, begins: np.ndarray, first: int, before: int, key: Key) -> tuple[int, np.ndarray]:
+        """Take some steps, from number `first` on.
 
         Parameters
         ----------
-        order : the rows of the epoch. epoch_start : steps taken before it. key : of the training.
+        order : rows of the data, of one epoch or several. begins : (steps + 1,) where each batch begins in it.
+        before : steps taken before those of `begins`. key : of the training.
 
         Returns how many steps were taken, and the loss of each row they saw.
         """
-        steps = -(-len(order) // self.batch_size)
-        last = min(first + self.steps_at_once, steps)
+        last = min(first + self.steps_at_once, len(begins) - 1)
         for words, population in zip(self.plan.keys, self.layout.populations, strict=True):
             words[:] = [key.child(use).child(population.name).words for use in ("dropout", "noise")]
-        begin, end = first * self.batch_size, min(last * self.batch_size, len(order))
-        data = self._data(order, end)
-        constants = self.fused.constants(epoch_start + first, epoch_start + last, self.dtype)
+        data = self._data(order, begins)
+        constants = self.fused.constants(before + first, before + last, self.dtype)
         learning = self.learning._replace(constants=constants)
         started = time.perf_counter()
-        run_team(train, self.n_threads, self.plan, data, learning, first, last, epoch_start)
+        run_team(train, self.n_threads, self.plan, data, learning, first, last, before)
         taken = time.perf_counter() - started
         self.steps_at_once = max(1, min(2 * self.steps_at_once, int(_PIECE / taken * (last - first))))
-        return last - first, data.losses[begin:]
+        return last - first, data.losses[begins[first] : begins[last]]
 
-    def _data(self, order: np.ndarray, end: int) -> Data:
-        order = np.require(order, np.int64, ("C", "W", "A"))
-        return Data(*self.inputs, self.y, self.weights, order, self.batch_size, np.zeros(end))
+    def _data(self, order: np.ndarray, begins: np.ndarray) -> Data:
+        order, begins = (np.require(numbers, np.int64, ("C", "W", "A")) for numbers in (order, begins))
+        return Data(*self.inputs, self.y, self.weights, order, begins, np.zeros(len(order)))

@@ -187,6 +187,10 @@ class warm_up:
         rising = self.start + (1 - self.start) * np.minimum(t / self.over, 1)
         return rising * then(np.maximum(t - self.over, 0))
 
+    @property
+    def watches(self) -> bool:
+        return getattr(self.then, "watches", False)
+
     def see(self, losses: Sequence[float]) -> None:
         if hasattr(self.then, "see"):
             self.then.see(losses)
@@ -225,6 +229,10 @@ class scaled:
     def __call__(self, t: int) -> float:
         return self.factor * self.schedule(t)
 
+    @property
+    def watches(self) -> bool:
+        return getattr(self.schedule, "watches", False)
+
     def see(self, losses: Sequence[float]) -> None:
         if hasattr(self.schedule, "see"):
             self.schedule.see(losses)
@@ -257,6 +265,10 @@ class on_plateau:
 
     def __call__(self, t: int) -> float:
         return max(self.first * self.factor**self._plateaus, self.lowest)
+
+    @property
+    def watches(self) -> bool:
+        return True
 
     def see(self, losses: Sequence[float]) -> None:
         """Count the plateaus in the losses of all epochs so far."""

@@ -45,6 +45,11 @@ class Transform:
             if hasattr(value, "see"):
                 value.see(losses)
 
+    @property
+    def watches(self) -> bool:
+        """Whether a schedule goes by the losses, which must then be shown to it after each epoch."""
+        return any(getattr(value, "watches", False) for value in vars(self).values())
+
     def identity(self) -> str:
         """What a run and its continuation have in common: all settings but a rate whose schedule may reach further."""
         settings = [field.name for field in fields(self) if field.name != "rate" or "Schedule" not in field.type]
@@ -73,6 +78,10 @@ class chain(Transform):
     def see(self, losses):
         for transform in self.transforms:
             transform.see(losses)
+
+    @property
+    def watches(self):
+        return any(transform.watches for transform in self.transforms)
 
     def identity(self):
         return f"chain({', '.join(transform.identity() for transform in self.transforms)})"

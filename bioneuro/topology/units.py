@@ -15,7 +15,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bioneuro.errors import InvalidInput, check_number, choose
+from bioneuro.errors import InvalidInput, check_field, check_number, choose
 
 UNITS: dict[str, type[Unit]] = {}
 
@@ -91,12 +91,56 @@ def as_unit(given: Unit | str | Mapping) -> Unit:
     if isinstance(given, str):
         return UNITS[choose("unit", given, UNITS)]()
     if isinstance(given, Mapping) and "type" in given:
+        if "normalised" in given:
+            plain = as_unit({key: value for key, value in given.items() if key != "normalised"})
+            return Normalised(plain, **given["normalised"])
         cls = UNITS[choose("unit", given["type"], UNITS)]
         constants = {key: value for key, value in given.items() if key != "type"}
         for key in constants:
             choose(f"constant of unit {cls.name!r}", key, [field.name for field in fields(cls)])
         return cls(**constants)
     raise InvalidInput(f"a unit is a Unit, a name ({', '.join(UNITS)}) or its JSON description, got {given!r}")
+
+
+@dataclass(frozen=True)
+class Normalised(Unit):
+    """f(gain (z - mean) / sqrt(variance + epsilon) + bias), where f is what `unit` computes.
+
+    unit : the unit type without normalisation, whose name and constants this one shares.
+    momentum : in (0, 1], share of the newest minibatch in the running mean and variance. epsilon : > 0.
+    """
+
+    unit: Unit
+    momentum: float = 0.1
+    epsilon: float = 1e-5
+
+    def __post_init__(self):
+        check_field(self, "momentum", low=0, high=1, open_low=True)
+        check_field(self, "epsilon", low=0, open_low=True)
+
+    @property
+    def name(self) -> str:
+        return self.unit.name
+
+    @property
+    def learns(self) -> dict[str, float]:
+        """Directly behind the bias, as the kernels want it: gain, mean, variance; the last two without a gradient."""
+        return {"gain": 1.0, "mean": 0.0, "variance": 1.0, **self.unit.learns}
+
+    @property
+    def constants(self) -> dict:
+        return self.unit.constants
+
+    def check_size(self, population: str, size: int) -> None:
+        self.unit.check_size(population, size)
+
+    def to_json(self) -> dict:
+        return {**self.unit.to_json(), "normalised": {"momentum": self.momentum, "epsilon": self.epsilon}}
+
+    def __getattr__(self, constant: str):
+        if constant == "unit" or constant.startswith("__"):  # not yet there, while it is being copied
+            raise AttributeError(constant)
+        return getattr(self.unit, constant)
 
 
 def _check_each(unit: Unit, constant: str, **allowed) -> None:

@@ -20,7 +20,7 @@ from bioneuro.recording import Recording
 from bioneuro.topology import Topology
 from bioneuro.training.batches import Batch
 from bioneuro.training.interrupt import Interruption, TrainingInterrupted
-from bioneuro.training.loop import GradientEstimator, Progress, _bar, _check_weights
+from bioneuro.training.loop import GradientEstimator, Progress, check_weights, show_bar
 from bioneuro.training.threads import one_blas_thread
 
 METHODS = {"lbfgs": ("L-BFGS-B", {"ftol": 1e-14}), "cg": ("CG", {})}
@@ -88,12 +88,12 @@ def minimise(
             raise InvalidInput("patience watches a validation loss; give validation as well")
     for name in frozen:
         choose("parameter to freeze", name, parameters)
-    weights = _check_weights(weights, gradient, X)
+    weights = check_weights(weights, gradient, X)
     size = 8 * parameters.theta.size
     copies = {"the data in float64": 8 * (np.size(X) + (0 if y is None else np.size(y))), "corrections": 24 * size}
     memory.require(copies, f"minimising over all rows of {parameters.topology!r}")
     search = _Search(parameters, gradient, X, y, weights, key, frozen, tuple(callbacks), validation, patience)
-    with one_blas_thread(), Interruption() as interruption, _bar(iterations, 0, progress) as bar:
+    with one_blas_thread(), Interruption() as interruption, show_bar(iterations, 0, progress) as bar:
         state = search.run(method, iterations, tolerance, interruption, bar)
     if interruption.requested:
         warnings.warn(

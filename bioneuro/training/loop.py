@@ -12,7 +12,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
-import re
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -127,7 +126,7 @@ def fit(
         check_number("patience", patience, low=1, integer=True)
         if validation is None:
             raise InvalidInput("patience watches a validation loss; give validation as well")
-    weights = _check_weights(weights, gradient, X)
+    weights = check_weights(weights, gradient, X)
     copies = {name: parameters.nbytes for name in ("parameters", "gradient", "first moment", "second moment", "copies")}
     memory.require(copies, f"training {parameters.topology!r}")
     before = before or Before(0, None)
@@ -202,6 +201,7 @@ class _Trainer:
             self.moments = copy.deepcopy(state.optimizer)
             if hasattr(gradient, "state"):
                 self.gradient.state = copy.deepcopy(state.gradient)
+        optimizer.see(self.validation_loss or self.loss)
 
     @property
     def epoch(self) -> int:
@@ -209,13 +209,14 @@ class _Trainer:
 
     def train(self, epochs: int, callbacks: tuple, checkpoint, progress: bool) -> None:
         written = time.monotonic()
-        with Interruption() as interruption, _bar(epochs, self.epoch, progress) as bar:
+        with Interruption() as interruption, show_bar(epochs, self.epoch, progress) as bar:
             while self.epoch < epochs and not self._out_of_patience():
-                self._run_epoch(interruption)
+                before = self.epoch
+                self._run_epochs(min(self._epochs_at_once(callbacks), epochs - before), interruption)
                 if self.step % self.steps_per_epoch:  # interrupted on the way
                     break
                 stop = self._end_epoch(callbacks) or interruption.requested
-                bar.update()
+                bar.update(self.epoch - before)
                 bar.set_postfix(loss=f"{self.loss[-1]:.4g}")
                 if checkpoint is not None and time.monotonic() - written > CHECKPOINT_SECONDS:
                     _write(checkpoint, self.state())
@@ -231,17 +232,21 @@ class _Trainer:
                 stacklevel=4,
             )
 
-    def _run_epoch(self, interruption: Interruption) -> None:
+    def _epochs_at_once(self, callbacks: tuple) -> int:
+        """More than one where epochs are short and nobody looks at what comes between them."""
+        if self.program is None or callbacks or self.validation is not None or self.optimizer.watches:
+            return 1
+        return max(1, self.program.steps_at_once // self.steps_per_epoch)
+
+    def _run_epochs(self, n: int, interruption: Interruption) -> None:
+        """Finish the epoch under way, and n - 1 more."""
         self.epoch_start = self.parameters.theta.copy()
         if self.program is None:
             self._step_by_step(interruption)
         else:
-            self._in_pieces(interruption)
+            self._in_pieces(n, interruption)
         if not np.all(np.isfinite(self.parameters.theta)):
             self._fail("the parameters are no longer finite")
-        if self.step % self.steps_per_epoch == 0:
-            self.loss.append(self.open_loss / self._weight(slice(None)))
-            self.open_loss = 0.0
 
     def _step_by_step(self, interruption: Interruption) -> None:
         done = self.step % self.steps_per_epoch
@@ -253,28 +258,45 @@ class _Trainer:
                 self._fail(f"the loss became {loss}")
             self.optimizer.update(self.out.theta, self.moments, self.parameters, self.before + self.step)
             self.parameters.theta += self.out.theta
-            self.open_loss += float(loss) * self._weight(batch.rows)
-            self.step += 1
+            self._count(float(loss) * self._weight(batch.rows))
             if interruption.requested:
                 break
+
+    def _in_pieces(self, n: int, interruption: Interruption) -> None:
+        """The same in compiled pieces that may reach over the ends of epochs."""
+        first = self.epoch
+        orders = [epoch_order(len(self.X), self.key, epoch, self.strata) for epoch in range(first, first + n)]
+        within = np.arange(0, len(self.X), self.batch_size)
+        begins = np.append(np.concatenate([k * len(self.X) + within for k in range(n)]), n * len(self.X))
+        start, order = first * self.steps_per_epoch, np.concatenate(orders)
+        here = self.step, self.open_loss
+        self.program.load(self.parameters, self.moments)
+        while not interruption.requested and self.step - start < len(begins) - 1:
+            done = self.step - start
+            steps, losses = self.program.run(order, begins, done, self.before + start, self.key)
+            if not np.all(np.isfinite(losses)):
+                if n > 1:  # look closer, epoch by epoch
+                    self.step, self.open_loss = here
+                    del self.loss[first:]
+                    return self._in_pieces(1, interruption)
+                self.step += int(np.argmin(np.isfinite(losses))) // self.batch_size
+                self.program.store(self.parameters, self.moments)
+                self._fail(f"the loss became {losses[~np.isfinite(losses)][0]}")
+            for own in np.split(losses, (begins[done + 1 : done + steps] - begins[done])):
+                self._count(float(own.sum()))
+        self.program.store(self.parameters, self.moments)
+
+    def _count(self, loss: float) -> None:
+        """Take note of a step, and of the sum of the losses of its rows; close the epoch if it ends it."""
+        self.step += 1
+        self.open_loss += loss
+        if self.step % self.steps_per_epoch == 0:
+            self.loss.append(self.open_loss / self._weight(slice(None)))
+            self.open_loss = 0.0
 
     def _weight(self, rows) -> float:
         """How much these rows count; 1 for a whole that counts nothing, so that its loss is 0."""
         return float(len(self.X[rows]) if self.weights is None else self.weights[rows].sum() or 1)
-
-    def _in_pieces(self, interruption: Interruption) -> None:
-        order = epoch_order(len(self.X), self.key, self.epoch, self.strata)
-        start = self.epoch * self.steps_per_epoch
-        self.program.load(self.parameters, self.moments)
-        while not interruption.requested and self.step < start + self.steps_per_epoch:
-            steps, losses = self.program.run(order, self.step - start, self.before + start, self.key)
-            if not np.all(np.isfinite(losses)):
-                self.step += int(np.argmin(np.isfinite(losses))) // self.batch_size
-                self.program.store(self.parameters, self.moments)
-                self._fail(f"the loss became {losses[~np.isfinite(losses)][0]}")
-            self.step += steps
-            self.open_loss += float(losses.sum())
-        self.program.store(self.parameters, self.moments)
 
     def _end_epoch(self, callbacks: tuple) -> bool:
         if self.validation is not None:
@@ -284,6 +306,7 @@ class _Trainer:
             if not self.validation_loss or value < min(self.validation_loss):
                 self.best_theta = self.parameters.theta.copy()
             self.validation_loss.append(value)
+        self.optimizer.see(self.validation_loss or self.loss)
         latest = self.validation_loss[-1] if self.validation_loss else None
         seen = Progress(self.epoch, self.step, self.loss[-1], latest, self.parameters)
         return any([callback(seen) for callback in callbacks])  # a list: every callback sees every epoch
@@ -323,7 +346,7 @@ class _Trainer:
         return Recording(best, self.state(), traces)
 
 
-def _check_weights(weights, gradient: GradientEstimator, X) -> np.ndarray | None:
+def check_weights(weights, gradient: GradientEstimator, X) -> np.ndarray | None:
     if weights is None:
         return None
     weights = np.ascontiguousarray(weights)
@@ -343,7 +366,7 @@ def _digest(
     *arrays: np.ndarray | None,
 ) -> str:
     """What a run and its continuation must have in common; the schedules of a longer run may reach further."""
-    said = (steps, parameters.topology.digest, _without_schedules(repr(optimizer)), tuple(key), batch_size)
+    said = (steps, parameters.topology.digest, optimizer.identity(), tuple(key), batch_size)
     digest = hashlib.blake2b(repr(said).encode(), digest_size=8)
     for array in (parameters.theta, *arrays):
         if array is not None:
@@ -351,15 +374,10 @@ def _digest(
     return digest.hexdigest()
 
 
-def _bar(epochs: int, done: int, progress: bool):
+def show_bar(epochs: int, done: int, progress: bool):
     from tqdm import tqdm
 
     return tqdm(total=epochs, initial=done, desc="training", unit="epoch", disable=not progress, leave=False)
-
-
-def _without_schedules(text: str) -> str:
-    """A transform's text without the numbers of its rate: a longer run falls more slowly, and is the same run."""
-    return re.sub(r"\brate=(?:\w+\([^()]*\)|[^,()]+)", "rate", text)
 
 
 def _read(path) -> TrainingState | None:

@@ -17,6 +17,7 @@ from bioneuro.training.batches import n_batches
 from bioneuro.training.loop import Before
 from bioneuro.training.loop import fit as train
 from feedforward.network import Backprop, Network, alive_masks
+from feedforward.normalisation import fold, with_batch_norm
 
 _LITTLE = 10_000  # numbers in X below which training in float64 takes no noticeable time
 
@@ -26,11 +27,22 @@ class BackpropShell(Shell):
 
     def _begin(self, topology: Topology, targets: np.ndarray, key: Key, weights: np.ndarray | None = None) -> None:
         """Set the fitted attributes of a network that has taken no step yet."""
-        self.parameters_ = self._first_parameters(topology, targets, key, weights)
+        trained = with_batch_norm(topology, getattr(self, "batch_norm", False))
+        self._learn(self._first_parameters(trained, targets, key, weights))
         self.topology_ = topology
         self.alive_ = np.ones(topology.n_units, dtype=bool)
         self.loss_curve_ = self.validation_curve_ = np.zeros(0)
         self.n_iter_, self.t_, self.optimizer_state_ = 0, 0, None
+
+    def _learn(self, parameters: Parameters) -> None:
+        """Keep the network that has been trained; where it normalises, also what it is at inference."""
+        self.parameters_ = fold(parameters)
+        self.training_parameters_ = None if self.parameters_.topology == parameters.topology else parameters
+
+    @property
+    def _trained(self) -> Parameters:
+        """The parameters that training goes on from."""
+        return self.parameters_ if self.training_parameters_ is None else self.training_parameters_
 
     def _train(
         self,
@@ -48,7 +60,7 @@ class BackpropShell(Shell):
         epochs = check_number("epochs", self.epochs, low=0, integer=True)
         steps = epochs * n_batches(len(X), self.batch_size) if len(X) and self.batch_size else 0
         recording = train(
-            self.parameters_,
+            self._trained,
             backprop,
             X,
             targets,
@@ -71,7 +83,7 @@ class BackpropShell(Shell):
     def _train_more(self, backprop: Backprop, X: np.ndarray, targets: np.ndarray, weights: np.ndarray | None) -> None:
         """Carry a fitted network on with one pass over other rows, at the rate `learning_rate`."""
         recording = train(
-            self.parameters_,
+            self._trained,
             backprop,
             X,
             targets,
@@ -86,7 +98,7 @@ class BackpropShell(Shell):
 
     def _take(self, recording: Recording) -> None:
         """Keep what a training has left; its curves go on from those of the trainings before."""
-        self.parameters_ = recording.parameters
+        self._learn(recording.parameters)
         self.loss_curve_ = np.append(self.loss_curve_, recording["loss"])
         self.validation_curve_ = np.append(self.validation_curve_, recording["validation"])
         self.n_iter_ = len(self.loss_curve_)
@@ -114,12 +126,12 @@ class BackpropShell(Shell):
     ) -> Parameters:
         """Where the training begins: drawn, or, with `warm_start`, where the last one ended."""
         if getattr(self, "warm_start", False) and hasattr(self, "parameters_"):
-            if self.topology_ != topology:
+            if self._trained.topology != topology:
                 raise InvalidInput(
-                    f"warm_start goes on from {self.topology_!r}, and these data or settings ask for {topology!r}; "
-                    "keep both, or fit anew with warm_start=False"
+                    f"warm_start goes on from {self._trained.topology!r}, and these data or settings ask "
+                    f"for {topology!r}; keep both, or fit anew with warm_start=False"
                 )
-            return self.parameters_
+            return self._trained
         output = topology.by_role("output")[0]
         biases = {}
         if output.bias and output.unit.name in ("linear", "sigmoid", "softmax"):
@@ -130,7 +142,7 @@ class BackpropShell(Shell):
 
     def _optimizer(self, steps: int) -> Transform:
         """The chain for a training of so many steps; 0: the rate stays where it starts."""
-        topology = self.topology_
+        topology = self._trained.topology
         if not isinstance(self.optimizer, Transform):
             choose("optimizer", self.optimizer, OPTIMIZERS)
             check_number("learning_rate", self.learning_rate, low=0, open_low=True)

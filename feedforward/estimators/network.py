@@ -22,12 +22,16 @@ _PARAMETERS = """
     hidden_layer_sizes : sizes of the hidden layers, where no topology is given.
     topology : any acyclic `Topology` with one input and one output population; checked against the data, never altered.
     unit : unit type of the hidden layers, where no topology is given.
-    loss : "auto" (by the output units), "cross-entropy", "logistic" or "squared".
-    optimizer : "adam", "sgd", "momentum", "nesterov", "rmsprop", or a `bioneuro.optim.Transform`.
-    learning_rate : > 0; where it starts. schedule : "linear" (falls to 0), "constant", "step" or "exponential".
+    loss : "auto" (by the output units), "cross-entropy", "logistic", "squared", "absolute", "huber" or `Huber(delta)`.
+    optimizer : a name of `bioneuro.optim.OPTIMIZERS` ("adam", "momentum", "nesterov", ...), or a `Transform`.
+    learning_rate : > 0; where it starts. schedule : "linear" (falls to 0), "constant", or another name of
+        `bioneuro.optim.SCHEDULES`.
     epochs : passes over the data, >= 0. batch_size : rows a step, >= 1.
     l2 : penalty l2 |W|^2 on the weights, >= 0 (torch's weight_decay is 2 l2); biases are free.
     dropout : share in [0, 1) of the hidden units that are dead in each minibatch, or {population: share}.
+    noise : standard deviation, >= 0, of Gaussian noise on the inputs, redrawn in each step; in their units.
+    batch_norm : True: normalise the inputs of all hidden units over each minibatch (Ioffe and Szegedy 2015); names of
+        populations; False. The fitted network has it folded into weights and biases; see `feedforward.normalisation`.
     initializer : see `bioneuro.initializers.initialise`; "auto" goes by the unit types.
     centre : subtract the mean of the training inputs from every input.
     class_weight : {label: weight}, "balanced" (n / (n_classes count)) or None: how much rows of a class count in the
@@ -47,6 +51,7 @@ _PARAMETERS = """
     Attributes
     ----------
     topology_, parameters_ : the network and what it learnt. alive_ : (n_units,) bool, see `lesion`.
+    training_parameters_ : with batch_norm, what is trained, gains and running statistics included; else None.
     loss_curve_, validation_curve_ : mean loss of each epoch. n_iter_ : epochs run. t_ : steps taken.
     optimizer_state_ : moments of the optimiser, which `partial_fit` goes on from. seed_, n_features_in_.
 """
@@ -67,6 +72,8 @@ class _Network(BackpropShell):
         batch_size: int = 32,
         l2: float = 1e-4,
         dropout: float | Mapping[str, float] = 0.0,
+        noise: float = 0.0,
+        batch_norm: bool | str | tuple[str, ...] = False,
         initializer="auto",
         centre: bool = True,
         stratify: bool = False,
@@ -91,6 +98,8 @@ class _Network(BackpropShell):
         self.batch_size = batch_size
         self.l2 = l2
         self.dropout = dropout
+        self.noise = noise
+        self.batch_norm = batch_norm
         self.initializer = initializer
         self.centre = centre
         self.stratify = stratify
@@ -122,12 +131,12 @@ class _Network(BackpropShell):
             X, targets, weights = X[counted], targets[counted], weights[counted]
             strata = None if strata is None else strata[counted]
         key = self._start(X, targets, output, weights)
-        backprop = self._backprop(self.topology_)
+        backprop = self._backprop(self._trained.topology)
         self._train(backprop, self._inputs(X), targets.astype(self.parameters_.dtype), key, strata, weights)
         return self
 
     def _backprop(self, topology: Topology) -> Backprop:
-        return Backprop(Network(topology), self.loss, l2=self.l2, dropout=self.dropout)
+        return Backprop(Network(topology), self.loss, l2=self.l2, dropout=self.dropout, noise=self.noise)
 
     def _weights(self, sample_weight, X: np.ndarray) -> np.ndarray | None:
         """Weights of the rows as a float vector; None where all count alike."""
@@ -179,6 +188,8 @@ class NetworkClassifier(ClassifierMixin, _Network):
         batch_size: int = 32,
         l2: float = 1e-4,
         dropout: float | Mapping[str, float] = 0.0,
+        noise: float = 0.0,
+        batch_norm: bool | str | tuple[str, ...] = False,
         initializer="auto",
         centre: bool = True,
         class_weight=None,
@@ -205,6 +216,8 @@ class NetworkClassifier(ClassifierMixin, _Network):
             batch_size=batch_size,
             l2=l2,
             dropout=dropout,
+            noise=noise,
+            batch_norm=batch_norm,
             initializer=initializer,
             centre=centre,
             stratify=stratify,
@@ -254,7 +267,7 @@ class NetworkClassifier(ClassifierMixin, _Network):
             self._one_output = self._has_one_output()
             self._start(X, self._targets(numbers), "softmax", weights)
         targets = self._targets(numbers).astype(self.parameters_.dtype)
-        self._train_more(self._backprop(self.topology_), self._inputs(X), targets, weights)
+        self._train_more(self._backprop(self._trained.topology), self._inputs(X), targets, weights)
         return self
 
     def _targets(self, numbers: np.ndarray) -> np.ndarray:

@@ -102,3 +102,28 @@ def test_little_data_is_learnt_in_float64_and_much_in_float32():
     assert theta(NetworkClassifier(**SETTINGS).fit(X, y)).dtype == np.float64
     many = np.tile(X, (50, 1))
     assert theta(NetworkClassifier(**SETTINGS | {"epochs": 1}).fit(many, np.tile(y, 50))).dtype == np.float32
+
+
+@pytest.mark.parametrize("model", [NetworkClassifier, NetworkRegressor])
+def test_normalised_networks_are_ordinary_ones_at_inference(model, tmp_path):
+    net = model((8, 6), batch_norm=True, noise=0.1, epochs=200, batch_size=20, random_state=0).fit(X, y)
+    assert net.score(X, y) > 0.7
+    assert (
+        net.parameters_.topology
+        == net.topology_
+        == Topology.mlp(4, 8, 6, *net.parameters_["output.bias"].shape, output=net.topology_["output"].unit)
+    )
+    assert "hidden1.gain" in net.training_parameters_
+    save(tmp_path / "net.npz", net)
+    again = load(tmp_path / "net.npz")
+    np.testing.assert_array_equal(again.predict(X), net.predict(X))
+    if model is NetworkClassifier:
+        assert theta(again.partial_fit(X, y)).tobytes() == theta(net.partial_fit(X, y)).tobytes()
+
+
+def test_normalisation_by_name_and_warm_starts():
+    net = NetworkClassifier((8, 6), batch_norm=("hidden2",), epochs=3, warm_start=True, random_state=0).fit(X, y)
+    own = {key for key in net.training_parameters_ if key not in net.parameters_}
+    assert own == {"hidden2.gain", "hidden2.mean", "hidden2.variance"}
+    before = net.training_parameters_["hidden2.gain"].copy()
+    assert np.any(net.fit(X, y).training_parameters_["hidden2.gain"] != before)

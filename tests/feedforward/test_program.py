@@ -38,7 +38,7 @@ def compiled(backprop, optimizer, data, dtype, batch_size=16, n_threads=1, weigh
     program.load(parameters, state)
     losses, first = [], 0
     while first * batch_size < len(order):
-        steps, seen = program.run(order, first, 0, KEY)
+        steps, seen = program.run(order, np.append(np.arange(0, len(order), batch_size), len(order)), first, 0, KEY)
         losses.append(seen)
         first += steps
     program.store(parameters, state)
@@ -191,7 +191,7 @@ def test_moments_of_dead_inputs_end_at_zero_and_not_among_subnormal_numbers():
     program.load(parameters, state)
     first = 0
     while first < len(order):
-        first += program.run(np.arange(len(order)), first, 0, KEY)[0]
+        first += program.run(np.arange(len(order)), np.arange(len(order) + 1), first, 0, KEY)[0]
     program.store(parameters, state)
     moments = parameters.like(state["velocity"])["input->hidden"][:5]
     assert not moments.any()
