@@ -127,7 +127,9 @@ def condition(model, X, *, below: float = 0.05) -> dict[str, Condition]:
         slopes = _slopes(activation, h, constants)
         wide = np.repeat(_WIDE[:, None].astype(h.dtype), population.size, axis=1)
         steepest = _slopes(activation, wide, constants).max(axis=0)
-        dead = ~slopes.any(axis=0) | ~_alive(model, name)
+        dead = ~slopes.any(axis=0)
+        if not isinstance(model, Parameters):
+            dead |= ~model.alive_[model.topology_.unit_layout[name]]
         found[name] = Condition(dead, np.mean(slopes < below * steepest, axis=0))
     return found
 
@@ -259,9 +261,3 @@ def _targets(model, opened: _Opened, y) -> np.ndarray:
     if np.any(classes[numbers] != y):
         raise InvalidInput(f"y holds labels that are not among the classes {classes}")
     return model._targets(numbers)
-
-
-def _alive(model, population: str) -> np.ndarray | bool:
-    if isinstance(model, Parameters):
-        return True
-    return model.alive_[model.topology_.unit_layout[population]]
