@@ -2,7 +2,8 @@
 
 eta is a unit's fan-in: the number of synapses that end on it, all projections together, the bias not counted. An
 initialiser is a function `(generator, shape, fan_in, fan_out) -> float64 array`; adding one is one function and one
-line of `INITIALIZERS`.
+line of `INITIALIZERS`. Schemes that look at data live with the engine that runs it through the network; for backprop,
+`feedforward.calibration`.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from bioneuro._jit.keys import Key, seed_from
 from bioneuro.errors import InvalidInput, check_number, choose
 from bioneuro.parameters import Parameters
 from bioneuro.topology import Projection, Sparse, Topology
+from bioneuro.topology.units import Unit
 
 Initializer = Callable[[np.random.Generator, tuple[int, ...], float, float], np.ndarray]
 
@@ -95,15 +97,78 @@ ALIASES = {
     "glorot": "glorot-normal",
     "sigmoid": "sigmoid-normal",
 }
-BY_UNIT = {"relu": "he-normal", "prelu": "he-normal", "sigmoid": "sigmoid-normal"}  # all others: lecun-normal
+FROM_DATA = ("lsuv", "data-dependent")  # see `feedforward.calibration`
 
 
 def as_initializer(given: str | Initializer) -> Initializer:
     """An initialiser by name, or the function given."""
     if callable(given):
         return given
-    choose("initializer", given, [*INITIALIZERS, *ALIASES])
+    choose("initializer", given, [*INITIALIZERS, *ALIASES, *FROM_DATA])
+    if given in FROM_DATA:
+        raise InvalidInput(
+            f"initializer {given!r} looks at data, which only a network that runs can: give it to an estimator, or use "
+            "feedforward.calibration.first_parameters"
+        )
     return INITIALIZERS[ALIASES.get(given, given)]
+
+
+# -- by the units that receive -----------------------------------------------------------------------------------------
+
+
+def kumar(value: float, slope: float) -> float:
+    """1 / (g'(0)^2 (1 + g(0)^2)): eta times the variance that keeps activity, for units smooth at 0.
+
+    Source: Kumar, On weight initialization in deep neural networks (2017).
+    """
+    return 1 / (slope**2 * (1 + value**2))
+
+
+def rectifier(unit: Unit) -> float:
+    """1 / E f(z)^2 = 2 / (1 + alpha^2) for z ~ N(0, 1), with alpha the slope on the left (He et al. 2015).
+
+    Where units differ in alpha, the mean of alpha^2.
+    """
+    return 2 / (1 + _mean_square(unit.learns.get("alpha", getattr(unit, "alpha", 0.0))))
+
+
+def exponential(unit: Unit) -> float:
+    """1 / E f(z)^2 for z ~ N(0, 1) and f(z) = alpha (e^z - 1) on the left: 1.55 at alpha = 1."""
+    left = math.e**2 * _below(-2) - 2 * math.sqrt(math.e) * _below(-1) + 0.5
+    return 1 / (0.5 + _mean_square(unit.alpha) * left)
+
+
+def _below(z: float) -> float:
+    """The share of N(0, 1) below z."""
+    return math.erfc(-z / math.sqrt(2)) / 2
+
+
+def _mean_square(values) -> float:
+    return float(np.mean(np.square(values)))
+
+
+# unit -> eta times the variance of the weights that reach it; a bipolar type is like its unipolar one; all others: 1
+GAINS: dict[str, Callable[[Unit], float]] = {
+    "linear": lambda unit: kumar(0, 1),
+    "tanh": lambda unit: kumar(0, 1),
+    "sigmoid": lambda unit: kumar(0.5, 0.25),  # 12.8
+    "softplus": lambda unit: kumar(math.log(2), 0.5),
+    "relu": rectifier,
+    "leaky_relu": rectifier,
+    "prelu": rectifier,
+    "frelu": rectifier,
+    "elu": exponential,
+    "selu": lambda unit: 1.0,  # Klambauer et al. 2017: mean 0 and variance 1 are then a fixed point
+}
+
+
+def for_unit(unit: Unit) -> Initializer:
+    """w ~ N(0, gain / eta) with the gain of the units that receive; what "auto" means."""
+    gain = GAINS.get(unit.name.removeprefix("bipolar_"), lambda unit: 1.0)(unit)
+    return normal(lambda fan_in, fan_out: gain / fan_in)
+
+
+# -- first parameters --------------------------------------------------------------------------------------------------
 
 
 def initialise(
@@ -119,7 +184,8 @@ def initialise(
     Parameters
     ----------
     weights : an initialiser or its name for every projection, or {projection: ...}; "auto" (and projections left out)
-        goes by the units that receive: He for ReLU, 12.8 / eta for sigmoid, 1 / eta for all others.
+        goes by the units that receive: He's 2 / eta for ReLU, 12.8 / eta for sigmoid, 1 / eta for linear, tanh and SELU
+        (see `GAINS`).
     bias : number for every bias, or {population: number or (n,)}, others 0; a little above 0 wakes ReLUs.
     random_state : None, int, Generator, RandomState or a `Key`; each projection has a stream of its own.
     dtype : float32 or float64.
@@ -136,7 +202,7 @@ def initialise(
         projection = topology.projection(name)
         scheme = named.get(name, "auto")
         if isinstance(scheme, str) and scheme == "auto":
-            scheme = BY_UNIT.get(topology[projection.post].unit.name, "lecun-normal")
+            scheme = for_unit(topology[projection.post].unit)
         params[name] = _draw(topology, projection, as_initializer(scheme), key.child(name).generator())
     biases = [key for key in params if key.endswith(".bias")]
     given = bias if isinstance(bias, Mapping) else {entry.removesuffix(".bias"): bias for entry in biases}
@@ -166,18 +232,19 @@ def _draw(
     return projection.sign * np.abs(values) if projection.sign else values
 
 
-def output_bias(unit: str, y: np.ndarray) -> np.ndarray:
+def output_bias(unit: str, y: np.ndarray, weights: np.ndarray | None = None) -> np.ndarray:
     """Bias of the output units at which a network without weights already predicts the mean label.
 
     Linear: mean(y); sigmoid: logit of the mean, ln(p / (1 - p)) (mean .9 gives ln 9 = 2.197); softmax: log of the
     class shares. `y` is (n, outputs): numbers, 0/1 targets or one-hot rows. The first loss is then the entropy of
-    the labels. Shares of 0 and 1 are taken as half an example away from them.
+    the labels. Shares of 0 and 1 are taken as half an example away from them. `weights`, (n,), say how much rows count.
     """
     y = np.asarray(y, dtype=float)
     if y.ndim != 2 or not len(y):
         raise InvalidInput(f"targets must be (n, outputs) with n >= 1, got shape {y.shape}")
-    mean = y.mean(axis=0)
-    share = np.clip(mean, 0.5 / len(y), 1 - 0.5 / len(y))
+    mean = np.average(y, axis=0, weights=weights)
+    half = 0.5 / (len(y) if weights is None else np.sum(weights))
+    share = np.clip(mean, half, 1 - half)
     formulas = {
         "linear": lambda: mean,
         "sigmoid": lambda: np.log(share / (1 - share)),

@@ -6,6 +6,7 @@ _NAMES = {
     "NetworkClassifier": "feedforward.estimators",
     "NetworkRegressor": "feedforward.estimators",
     "Autoencoder": "feedforward.estimators",
+    "Huber": "feedforward.losses",
     "check_gradient": "feedforward.gradcheck",
 }
 

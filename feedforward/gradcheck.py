@@ -11,6 +11,7 @@ from bioneuro.parameters import Parameters
 from bioneuro.topology import Topology
 from bioneuro.training.batches import Batch
 from feedforward.network import Backprop, Network
+from feedforward.normalisation import with_batch_norm
 
 
 def numerical_gradient(loss, theta: np.ndarray, step: float = 6e-6) -> np.ndarray:
@@ -37,6 +38,7 @@ def check_gradient(
     loss: str = "auto",
     l2: float = 0.0,
     dropout=0.0,
+    batch_norm=(),
     parameters: Parameters | None = None,
     random_state=0,
 ) -> float:
@@ -49,11 +51,13 @@ def check_gradient(
     topology : any that backprop runs; keep it small, each parameter costs two passes.
     X, y : (b, n_input), (b, n_output); 5 random rows unless given.
     loss, l2, dropout : as in `Backprop`; dropout draws the same units in every pass.
+    batch_norm : populations to be normalised, as in `with_batch_norm`; their gains are checked too.
     parameters : where to check; random unless given.
 
     >>> check_gradient(Topology.mlp(4, 5, 3, skip=[("input", "output")])) < 1e-6
     True
     """
+    topology = with_batch_norm(topology, batch_norm)
     network = Network(topology)
     generator = Key.from_seed(0).child("gradient check").generator()
     X = generator.normal(size=(5, network.input.size)) if X is None else np.asarray(X, dtype=np.float64)
@@ -64,15 +68,17 @@ def check_gradient(
     if parameters is None:
         parameters = initialise(topology, random_state=random_state, dtype="float64")
         parameters.theta[...] += 0.1 * generator.normal(size=parameters.theta.size)  # no bias at a kink
-    params = parameters.like(parameters.theta)
-    if params.dtype != np.float64:
-        raise InvalidInput(f"central differences need float64 parameters, got {params.dtype}")
+    if parameters.dtype != np.float64:
+        raise InvalidInput(f"central differences need float64 parameters, got {parameters.dtype}")
+    params = Parameters.zeros(topology, "float64").transfer_from(parameters)
     estimator = Backprop(network, loss, l2=l2, dropout=dropout)
     batch, key = Batch(X, y, np.arange(len(X))), Key.from_seed(1)
     analytic = Parameters.zeros(topology, "float64")
     analytic.theta[...] = 0
     estimator(params, batch, key, 0, analytic)
     unused = Parameters.zeros(topology, "float64")
-    numerical = numerical_gradient(lambda: estimator(params, batch, key, 0, unused), params.theta)
+    numerical = numerical_gradient(
+        lambda: estimator(params, batch, key, 0, unused) + estimator.penalty(params), params.theta
+    )
     scale = np.maximum(np.abs(analytic.theta), np.abs(numerical))
     return float(np.max(np.abs(analytic.theta - numerical) / np.maximum(scale, max(1e-3 * scale.max(), 1e-12))))

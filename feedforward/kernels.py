@@ -1,106 +1,93 @@
-"""Feedforward kernels: activations and their slopes, element by element, in place.
+"""Feedforward kernels: the loops that carry activations and losses over a batch.
 
-`activation(name)` and `slope(name)` give the compiled kernel of a unit type; adding one is two functions and a line.
+Activations and losses are functions of one number, or of one row (`activations.py`, `losses.py`); `specialise` binds
+each into a loop. All loops have one signature per job, so that the compiled epoch can call them by address:
+
+    forward(z, a, rows, columns, theta, constant) -> 0              a = f(z)
+    backward(delta, z, a, rows, columns, theta, constant, gradient, at) -> 0
+        delta <- delta f'(z); gradient[at + j] += sum over rows of delta df/dconstant
+    loss(z, a, delta, y, where, weights, total, begin, end, losses) -> 0
+        for each row of the batch from `begin` to `end`, with target y[where[i]] and weight w = weights[where[i]] (1 if
+        there are none): losses[i] = w L, delta = (w / total) dL
+
+z, a and delta are `Matrix`, and z and a may be one; `constant` is where in theta the unit type's number for the first
+column stands. The first column is an even unit of its population.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cache
-
 import numpy as np
 
-from bioneuro._jit.kernel import kernel, scalar, specialise
-from bioneuro._jit.math import sigmoid, tanh
+from bioneuro._jit.kernel import Slot, scalar
+
+value = Slot("value(z, c) -> a")
+slope = Slot("slope(z, a, c) -> f'(z)")
+constant_slope = Slot("constant_slope(z, c) -> df/dc")
+turn = Slot("turn(x, j) -> x or -x, by the unit j")
+row_loss = Slot("row_loss(z, a, y, delta) -> L; sets delta, and a where the loss knows the unit")
 
 
 @scalar
-def relu(z):
-    """max(0, z); NaN stays NaN."""
-    return 0.0 if z <= 0 else z
+def linear(z, c):
+    """What a unit is that has no activation: loops over it are left out."""
+    return z
 
 
 @scalar
-def sigmoid_slope(a):
-    """f' = a (1 - a), a the output."""
-    return a * (1 - a)
+def unturned(x, j):
+    """x: all units are f(x)."""
+    return x
 
 
 @scalar
-def tanh_slope(a):
-    """f' = 1 - a^2, a the output."""
-    return 1 - a * a
+def turned_if_odd(x, j):
+    """-x for odd units, so that they are -f(-x)."""
+    return -x if j & 1 else x
 
 
-@scalar
-def relu_slope(a):
-    """f' = 1 where the output is positive, else 0: the subgradient at 0 is 0."""
-    return 1 if a > 0 else 0
+def forward(z, a, rows, columns, theta, constant):
+    """a = f(z), element by element."""
+    constants = theta[constant : constant + columns]
+    for i in range(rows):
+        source, target = z.values[z.start + i * z.row :][:columns], a.values[a.start + i * a.row :][:columns]
+        for j in range(target.shape[0]):
+            target[j] = turn(value(turn(source[j], j), constants[j]), j)
+    return 0
 
 
-def _activate(a):
-    """a <- f(a) for each element of (b, n)."""
-    for i in range(a.shape[0]):
-        row = a[i]
-        for j in range(row.shape[0]):
-            row[j] = unit(row[j])  # noqa: F821  bound by `specialise`
+def backward(delta, z, a, rows, columns, theta, constant, gradient, at):
+    """delta <- delta f'(z)."""
+    constants = theta[constant : constant + columns]
+    for i in range(rows):
+        errors = delta.values[delta.start + i * delta.row :][:columns]
+        inputs, outputs = z.values[z.start + i * z.row :][:columns], a.values[a.start + i * a.row :][:columns]
+        for j in range(errors.shape[0]):
+            errors[j] *= slope(turn(inputs[j], j), turn(outputs[j], j), constants[j])
+    return 0
 
 
-def _scale_by_slope(delta, a):
-    """delta <- delta f'(a), with f' written as a function of the output a."""
-    for i in range(a.shape[0]):
-        errors, row = delta[i], a[i]
-        for j in range(row.shape[0]):
-            errors[j] *= unit_slope(row[j])  # noqa: F821  bound by `specialise`
+def backward_learning(delta, z, a, rows, columns, theta, constant, gradient, at):
+    """The same for a constant that is learnt, and its gradient."""
+    constants, total = theta[constant : constant + columns], gradient[at : at + columns]
+    for i in range(rows):
+        errors = delta.values[delta.start + i * delta.row :][:columns]
+        inputs, outputs = z.values[z.start + i * z.row :][:columns], a.values[a.start + i * a.row :][:columns]
+        for j in range(errors.shape[0]):
+            total[j] += errors[j] * turn(constant_slope(turn(inputs[j], j), constants[j]), j)
+            errors[j] *= slope(turn(inputs[j], j), turn(outputs[j], j), constants[j])
+    return 0
 
 
-@kernel
-def prelu(a, alpha):
-    """a <- a for a > 0, alpha a otherwise; alpha one per unit."""
-    for i in range(a.shape[0]):
-        row = a[i]
-        for j in range(row.shape[0]):
-            if row[j] <= 0:
-                row[j] *= alpha[j]
-
-
-@kernel
-def prelu_backward(delta, z, alpha, alpha_gradient):
-    """delta <- delta (1 for z > 0, alpha otherwise); alpha_gradient += sum over rows of delta min(0, z)."""
-    for i in range(z.shape[0]):
-        errors, row = delta[i], z[i]
-        for j in range(row.shape[0]):
-            if row[j] <= 0:
-                alpha_gradient[j] += errors[j] * row[j]
-                errors[j] *= alpha[j]
-
-
-@kernel
-def softmax_backward(delta, a):
-    """delta <- (diag(a) - a a^T) delta for each row, the Jacobian of softmax."""
-    for i in range(a.shape[0]):
-        errors, row = delta[i], a[i]
-        mean = errors[0] * 0
-        for j in range(row.shape[0]):
-            mean += errors[j] * row[j]
-        for j in range(row.shape[0]):
-            errors[j] = row[j] * (errors[j] - mean)
-
-
-_UNITS: dict[str, tuple[Callable, Callable]] = {
-    "sigmoid": (sigmoid, sigmoid_slope),
-    "tanh": (tanh, tanh_slope),
-    "relu": (relu, relu_slope),
-}
-
-
-@cache
-def activation(name: str) -> Callable[[np.ndarray], None]:
-    """The kernel a <- f(a) of an element-wise unit type."""
-    return specialise(_activate, unit=_UNITS[name][0])
-
-
-@cache
-def slope(name: str) -> Callable[[np.ndarray, np.ndarray], None]:
-    """The kernel delta <- delta f'(a) of an element-wise unit type."""
-    return specialise(_scale_by_slope, unit_slope=_UNITS[name][1])
+def loss(z, a, delta, y, where, weights, total, begin, end, losses):
+    """Row by row, rows in full width: what lies behind the outputs is padding."""
+    for i in range(begin, end):
+        inputs, outputs = z.values[z.start + i * z.row :][: z.row], a.values[a.start + i * a.row :][: a.row]
+        errors = delta.values[delta.start + i * delta.row :][: delta.row]
+        target = y[where[i]]
+        result = row_loss(inputs, outputs, target, errors)
+        weight = np.float64(weights[where[i]]) if weights.shape[0] else 1.0
+        losses[i] = weight * result if weight != 0 else 0.0
+        factor = z.values.dtype.type(weight / total if weight != 0 else 0.0)
+        for j in range(target.shape[0]):
+            errors[j] = factor * errors[j] if factor != 0 else factor
+    return 0

@@ -1,95 +1,271 @@
 """Losses: the value to be made small, and its error at the output units.
 
-A loss takes the input z of the output units, their output a and the targets y, all (b, n), and returns the loss of each
-row, (b,), and dL/dz, (b, n). Where unit and loss belong together, both come from z without ever forming log(0).
+A loss is a function of one row: of the inputs z of the output units, their outputs a and the targets y, which may be
+any numbers ("soft" targets): where they do not sum to one, the error behind a softmax is not a - y.
+
+Losses of numbers go with all units: two functions of one number and a line of `ENTRIES`; their error is dL/da, and goes
+back through the unit. Losses of probabilities, which end in ln 0, and others where it is simpler, are written together
+with a unit, from z alone: a function of one row and a line of `CLOSED`; their error is dL/dz.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
 
-from bioneuro.errors import InvalidInput, choose
+from bioneuro._jit.kernel import Slot, scalar, specialise
+from bioneuro._jit.math import exp, log, sigmoid, softplus
+from bioneuro._jit.simd import Matrix
+from bioneuro.errors import InvalidInput, check_field, choose
+from feedforward import kernels
+
+entry_loss = Slot("entry_loss(a, y) -> L")
+entry_slope = Slot("entry_slope(a, y) -> dL/da")
+delta = Slot("delta, where the Huber loss turns from a square to a line")
 
 
-class Loss(NamedTuple):
-    """Both take (z, a, y). `value` -> (b,); `delta` -> dL/dz where `closed`, else dL/da, to go through the unit."""
-
-    value: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-    delta: Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
-    closed: bool
+# -- of one output -----------------------------------------------------------------------------------------------------
 
 
-def _squared(z, a, y):
-    return 0.5 * np.square(a - y).sum(axis=1)
+@scalar
+def squared(a, y):
+    """1/2 (a - y)^2."""
+    return (a - y) * (a - y) / 2
 
 
-def _difference(z, a, y):
+@scalar
+def squared_slope(a, y):
     return a - y
 
 
-def _cross_entropy_of_softmax(z, a, y):
-    top = z.max(axis=1, keepdims=True)
-    log_norm = top + np.log(np.exp(z - top).sum(axis=1, keepdims=True))
-    return (y * (log_norm - z)).sum(axis=1)
+@scalar
+def absolute(a, y):
+    """|a - y|."""
+    return abs(a - y)
 
 
-def _delta_of_softmax(z, a, y):
-    return a * y.sum(axis=1, keepdims=True) - y
+@scalar
+def absolute_slope(a, y):
+    """The sign of a - y: 0 where they are equal; NaN stays NaN."""
+    error = a - y
+    return 1 if error > 0 else (-1 if error < 0 else error)
 
 
-def _logistic_of_sigmoid(z, a, y):
-    return (np.maximum(z, 0) - y * z + np.log1p(np.exp(-np.abs(z)))).sum(axis=1)
+def huber(a, y):
+    """1/2 e^2 for |e| <= delta, delta (|e| - delta / 2) otherwise; e = a - y."""
+    error = abs(a - y)
+    return delta * (error - delta / 2) if error > delta else error * error / 2
 
 
-def _cross_entropy(z, a, y):
-    return -(y * np.log(_positive(a))).sum(axis=1)
+def huber_slope(a, y):
+    """e, cut off at -delta and delta."""
+    error = a - y
+    return delta if error > delta else (-delta if error < -delta else error)
 
 
-def _cross_entropy_delta(z, a, y):
-    return -y / _positive(a)
+# -- of one row --------------------------------------------------------------------------------------------------------
 
 
-def _logistic(z, a, y):
-    return -(y * np.log(_positive(a)) + (1 - y) * np.log(_positive(1 - a))).sum(axis=1)
+def rows_by_entry(z, a, y, delta):
+    """L = sum over j of l(a_j, y_j) and dL/da."""
+    result = np.float64(0)
+    for j in range(y.shape[0]):
+        result += entry_loss(a[j], y[j])
+        delta[j] = entry_slope(a[j], y[j])
+    return result
 
 
-def _logistic_delta(z, a, y):
-    return (a - y) / (_positive(a) * _positive(1 - a))
+def rows_of_softmax(z, a, y, delta):
+    """The same behind a softmax, back to dL/dz through its Jacobian diag(a) - a a'."""
+    _softmax(z, a, y.shape[0])
+    result, mean = np.float64(0), np.float64(0)
+    for j in range(y.shape[0]):
+        result += entry_loss(a[j], y[j])
+        delta[j] = entry_slope(a[j], y[j])
+        mean += delta[j] * a[j]
+    for j in range(y.shape[0]):
+        delta[j] = a[j] * (delta[j] - mean)
+    return result
 
 
-def _positive(a: np.ndarray) -> np.ndarray:
-    return np.maximum(a, np.finfo(a.dtype).tiny)
+@scalar
+def squared_of_linear(z, a, y, delta):
+    """L = 1/2 sum (z - y)^2, dL/dz = z - y."""
+    result = np.float64(0)
+    for j in range(y.shape[0]):
+        a[j] = z[j]
+        delta[j] = z[j] - y[j]
+        result += delta[j] * delta[j]
+    return result / 2
 
 
-# (loss, output unit) -> Loss; the unit None stands for every other
-LOSSES: dict[tuple[str, str | None], Loss] = {
-    # L = 1/2 sum_j (a_j - y_j)^2
-    ("squared", "linear"): Loss(_squared, _difference, True),
-    ("squared", None): Loss(_squared, _difference, False),
-    # L = -sum_j y_j ln a_j; behind a softmax dL/dz_j = a_j sum_i y_i - y_j, which is a_j - y_j only if y sums to 1
-    ("cross-entropy", "softmax"): Loss(_cross_entropy_of_softmax, _delta_of_softmax, True),
-    ("cross-entropy", None): Loss(_cross_entropy, _cross_entropy_delta, False),
-    # L = -sum_j [y_j ln a_j + (1 - y_j) ln(1 - a_j)]; behind a sigmoid dL/dz = a - y
-    ("logistic", "sigmoid"): Loss(_logistic_of_sigmoid, _difference, True),
-    ("logistic", None): Loss(_logistic, _logistic_delta, False),
+@scalar
+def logistic_of_sigmoid(z, a, y, delta):
+    """L = sum ln(1 + e^z) - y z; dL/dz = a - y."""
+    result = np.float64(0)
+    for j in range(y.shape[0]):
+        a[j] = sigmoid(z[j])
+        delta[j] = a[j] - y[j]
+        result += softplus(np.float64(z[j])) - y[j] * z[j]
+    return result
+
+
+@scalar
+def cross_entropy_of_sigmoid(z, a, y, delta):
+    """L = sum y ln(1 + e^-z); dL/dz = -y sigmoid(-z)."""
+    result = np.float64(0)
+    for j in range(y.shape[0]):
+        a[j] = sigmoid(z[j])
+        delta[j] = -y[j] * sigmoid(-z[j])
+        result += y[j] * softplus(-np.float64(z[j]))
+    return result
+
+
+@scalar
+def cross_entropy_of_softmax(z, a, y, delta):
+    """L = sum y (ln sum_i e^z_i - z); dL/dz_j = a_j sum_i y_i - y_j."""
+    log_norm = _softmax(z, a, y.shape[0])
+    result, mass = np.float64(0), np.float64(0)
+    for j in range(y.shape[0]):
+        result += y[j] * (log_norm - z[j])
+        mass += y[j]
+    for j in range(y.shape[0]):
+        delta[j] = a[j] * mass - y[j]
+    return result
+
+
+@scalar
+def logistic_of_softmax(z, a, y, delta):
+    """L = sum -y ln a - (1 - y) ln(1 - a); dL/dz_i = a_i - y_i - sum over j != i of a_i g_j.
+
+    g_j = -y_j + (1 - y_j) a_j / (1 - a_j). For the largest a, which may round to 1, 1 - a is what the others have
+    together, and a_i / (1 - a) their own softmax.
+    """
+    n = y.shape[0]
+    log_norm = _softmax(z, a, n)
+    top = 0
+    for j in range(1, n):
+        top = j if z[j] > z[top] else top
+    second = n - 1 if top == 0 else 0
+    for j in range(n):
+        second = j if j != top and z[j] > z[second] else second
+    rest = np.float64(0)
+    for j in range(n):
+        delta[j] = 0 if j == top else exp(z[j] - z[second])
+        rest += delta[j]
+    rest = max(rest, 1e-300)  # one unit alone has no others
+    log_rest = z[second] + log(rest)
+    result, others = -y[top] * (z[top] - log_norm) - (1 - y[top]) * (log_rest - log_norm), np.float64(0)
+    for j in range(n):
+        if j != top:
+            result -= y[j] * (z[j] - log_norm) + (1 - y[j]) * log(1 - np.float64(a[j]))
+            others += _pull(a[j], y[j])
+    by_top = (1 - y[top]) * a[top] / rest
+    for j in range(n):
+        own = 0.0 if j == top else a[j] * (_pull(a[j], y[j]) + y[top]) - by_top * delta[j]
+        delta[j] = a[j] * (1 - others) - y[j] + own
+    return result
+
+
+@scalar
+def _pull(a, y):
+    """a dL/da of the logistic loss, in float64."""
+    return -y + (1 - y) * np.float64(a) / (1 - np.float64(a))
+
+
+@scalar
+def _softmax(z, a, n):
+    """a = softmax of the first n numbers; return ln of the sum of their powers. Padding takes part without a say."""
+    top = z[0]
+    for j in range(1, n):
+        top = z[j] if z[j] > top else top
+    for j in range(a.shape[0]):
+        a[j] = exp(min(z[j] - top, a.dtype.type(0)))
+    total = np.float64(0)
+    for j in range(n):
+        total += a[j]
+    for j in range(n):
+        a[j] /= total
+    return np.float64(top) + np.log(total)
+
+
+# -- tables ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Huber:
+    """L = sum of 1/2 e^2 for |e| <= delta, delta (|e| - delta / 2) otherwise, e = a - y: outliers pull no harder.
+
+    delta : > 0, in the unit of the targets. Source: Huber, Robust estimation of a location parameter (1964).
+
+    >>> Huber(delta=0.5)
+    Huber(delta=0.5)
+    """
+
+    delta: float = 1.0
+
+    def __post_init__(self):
+        check_field(self, "delta", low=0, open_low=True)
+
+
+class Loss(NamedTuple):
+    """The kernel `kernels.loss` of a loss and an output unit, and whether it gives dL/dz."""
+
+    kernel: Callable
+    closed: bool
+
+    def __call__(self, z, a, y, delta, weights=None) -> np.ndarray:
+        """Loss of each row, (b,), times its weight; sets `delta` to the error of the mean over the (weighted) rows.
+
+        z, a, y, delta : (b, n) of one type, C order; a is overwritten with what it is. weights : (b,) or None.
+        """
+        losses = np.empty(len(z))
+        weights = np.empty(0, z.dtype) if weights is None else weights
+        total = float(weights.sum() if len(weights) else len(z))
+        z, a, delta = (Matrix(values.reshape(-1), 0, values.shape[1], 1) for values in (z, a, delta))
+        self.kernel(z, a, delta, y, np.arange(len(y)), weights, total, 0, len(y), losses)
+        return losses
+
+
+# loss -> l(a, y) of one output and its slope; the sum over the outputs is the loss of a row
+ENTRIES: dict[str, tuple[Callable, Callable]] = {
+    "squared": (squared, squared_slope),
+    "absolute": (absolute, absolute_slope),
+    "huber": (huber, huber_slope),
+}
+# loss -> unit -> rows that know the unit
+CLOSED: dict[str, dict[str, Callable]] = {
+    "cross-entropy": {"softmax": cross_entropy_of_softmax, "sigmoid": cross_entropy_of_sigmoid},
+    "logistic": {"sigmoid": logistic_of_sigmoid, "softmax": logistic_of_softmax},
+    "squared": {"linear": squared_of_linear},
 }
 NATURAL = {"softmax": "cross-entropy", "sigmoid": "logistic"}  # all other output units: squared
-_ACCEPTS = {"cross-entropy": ("softmax", "sigmoid"), "logistic": ("sigmoid", "softmax")}
 
 
-def loss_for(name: str, unit: str) -> Loss:
-    """The loss called `name` ("auto": the natural one) for output units of one type.
+@cache
+def loss_for(loss: str | Huber, unit: str) -> Loss:
+    """The loss of that name ("auto": the natural one) for output units of one type; `Huber` has a constant.
 
     Raises `InvalidInput` where the outputs of the unit are no probabilities but the loss takes their logarithm.
     """
-    name = NATURAL.get(unit, "squared") if name == "auto" else name
-    choose("loss", name, ["auto", *dict.fromkeys(loss for loss, _ in LOSSES)])
-    if name in _ACCEPTS and unit not in _ACCEPTS[name]:
+    loss = Huber() if loss == "huber" else loss
+    name = NATURAL.get(unit, "squared") if loss == "auto" else "huber" if isinstance(loss, Huber) else loss
+    choose("loss", name, ["auto", *ENTRIES, *(name for name in CLOSED if name not in ENTRIES)])
+    closed = CLOSED.get(name, {})
+    if unit in closed:
+        return Loss(specialise(kernels.loss, row_loss=closed[unit]), closed=True)
+    if name not in ENTRIES:
         raise InvalidInput(
             f"the {name} loss takes logarithms of probabilities, and {unit!r} outputs are none; "
-            f"use output units {' or '.join(map(repr, _ACCEPTS[name]))}, or the squared loss"
+            f"use output units {' or '.join(map(repr, closed))}, or the squared loss"
         )
-    return LOSSES.get((name, unit), LOSSES[name, None])
+    of_entry = ENTRIES[name]
+    if isinstance(loss, Huber):
+        of_entry = [specialise(function, delta=loss.delta) for function in of_entry]
+    template = rows_of_softmax if unit == "softmax" else rows_by_entry
+    rows = specialise(template, entry_loss=of_entry[0], entry_slope=of_entry[1])
+    return Loss(specialise(kernels.loss, row_loss=rows), closed=unit == "softmax")

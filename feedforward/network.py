@@ -1,8 +1,9 @@
 """The feedforward engine: forward and backward through any acyclic topology.
 
-Population by population in feedforward order: h = sum over projections of x_pre W (+ bias), a = f(h), and a dead unit
+Population by population in feedforward order: z = sum over projections of x_pre W (+ bias), a = f(z), and a dead unit
 then emits 0. Errors run the other way: delta_pre += delta_post W^T, dL/dW += x_pre^T delta_post; where several
-projections leave a population, as with skips and tied weights, their errors simply add up.
+projections leave a population, as with skips and tied weights, their errors simply add up. In a topology made by
+`normalisation.with_batch_norm`, z is normalised before the bias.
 """
 
 from __future__ import annotations
@@ -14,13 +15,28 @@ import numpy as np
 
 from bioneuro._jit.gemm import matmul
 from bioneuro._jit.keys import Key
+from bioneuro._jit.random import fill_normal, fill_uniform
+from bioneuro._jit.rows import softmax_rows
+from bioneuro._jit.simd import Matrix
 from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number, choose
-from bioneuro.optim.transform import weights_of
+from bioneuro.optim.transform import Transform, weights_of
 from bioneuro.parameters import Parameters
 from bioneuro.topology import Dense, OneToOne, Population, Projection, Topology
 from bioneuro.training.batches import Batch
-from feedforward.activations import Activation, activation_of
+from feedforward.activations import Activation, activation_of, backward_kernel, forward_kernel
+from feedforward.batch_kernels import (
+    BATCH_MEAN,
+    BATCH_VARIANCE,
+    GAIN_GRADIENT,
+    N_BATCH,
+    SHIFT_GRADIENT,
+    follow,
+    normalise,
+    normalise_back,
+)
+from feedforward.kernels import linear
 from feedforward.losses import loss_for
+from feedforward.normalisation import Normalised, check_rows, scale_and_shift
 
 Product = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -30,18 +46,25 @@ class Layer(NamedTuple):
 
     population: Population
     incoming: tuple[Projection, ...]
-    activation: Activation
+    activation: Activation | None  # None: softmax
+
+    @property
+    def normalised(self) -> bool:
+        """Whether what reaches it is normalised."""
+        return isinstance(self.population.unit, Normalised)
 
 
 class Layers(NamedTuple):
-    """What went through a network: h, a and emitted, each {population: (b, n)}.
+    """What went through a network: z, a and emitted, each {population: (b, n)}.
 
-    `outputs` are a = f(h) before, `emitted` after dead units were silenced; `inputs` are the h that activations keep.
+    `outputs` are a = f(z) before, `emitted` after dead units were silenced; `inputs` are the z that activations keep.
+    `normal` are z_hat and what else the way back through a normalisation by the batch needs, (N_BATCH, n).
     """
 
     inputs: dict[str, np.ndarray]
     outputs: dict[str, np.ndarray]
     emitted: dict[str, np.ndarray]
+    normal: dict[str, tuple[np.ndarray, np.ndarray]]
 
 
 class Network:
@@ -87,6 +110,7 @@ class Network:
         X: np.ndarray,
         masks: Mapping[str, np.ndarray] | None = None,
         product: Product = matmul,
+        by_batch: bool = False,
     ) -> Layers:
         """Everything that X, (b, n_input), does to the network.
 
@@ -95,24 +119,39 @@ class Network:
         masks : {population: (n,) or (b, n)} that multiply what its units emit: 0 for the dead, 1 / keep under dropout.
         product : how matrices are multiplied; `matmul`, the same bytes however a batch is split, for inference;
             `np.matmul`, which is faster, for training.
+        by_batch : normalise by the mean and variance of these rows, as in training, not by the running ones.
         """
         masks = masks or {}
-        inputs, outputs, emitted = {}, {}, {}
+        inputs, outputs, emitted, normal = {}, {}, {}, {}
         emitted[self.input.name] = _masked(X, masks.get(self.input.name))
-        for population, incoming, activation in self.layers:
-            h = None
+        for layer in self.layers:
+            population, incoming, activation = layer
+            z = None
             for projection in incoming:
                 arriving = _through(projection, emitted[projection.pre], params, product)
-                h = arriving if h is None else np.add(h, arriving, out=h)
-            if population.bias:
-                h += params[f"{population.name}.bias"]
-            if activation.keeps_input or population is self.output:
-                inputs[population.name] = h
-                h = h.copy()
-            activation.forward(h, _learnt(population, params))
-            outputs[population.name] = h
-            emitted[population.name] = _masked(h, masks.get(population.name))
-        return Layers(inputs, outputs, emitted)
+                z = arriving if z is None else np.add(z, arriving, out=z)
+            if layer.normalised and by_batch:
+                normal[population.name] = z_hat, batch = z, np.zeros((N_BATCH, population.size), z.dtype)
+                z = np.empty_like(z)
+                own = _own(params, population)
+                normalise(_matrix(z_hat), _matrix(z), own, _matrix(batch), *z.shape, population.unit.epsilon)
+            elif layer.normalised:
+                factor, shift = scale_and_shift(params, population)
+                z = z * factor.astype(z.dtype) + shift.astype(z.dtype)
+            elif population.bias:
+                z += params[f"{population.name}.bias"]
+            a = z
+            if population is self.output or activation is None or activation.keeps_input:
+                inputs[population.name] = z
+                a = np.empty_like(z)
+            if activation is None:
+                softmax_rows(z, a)
+            elif activation.value is not linear or a is not z:
+                constants = constants_of(population, activation, params)
+                forward_kernel(activation)(_matrix(z), _matrix(a), *z.shape, constants, 0)
+            outputs[population.name] = a
+            emitted[population.name] = _masked(a, masks.get(population.name))
+        return Layers(inputs, outputs, emitted, normal)
 
     def backward(
         self,
@@ -126,7 +165,8 @@ class Network:
         """Add dL/dtheta to `gradient`; `delta`, (b, n_output), is dL/dz of the outputs where `closed`, else dL/da."""
         masks = masks or {}
         deltas = {self.output.name: delta}
-        for population, incoming, activation in reversed(self.layers):
+        for layer in reversed(self.layers):
+            population, incoming, activation = layer
             name = population.name
             if name not in deltas:  # a dead end: no path to the output
                 continue
@@ -134,14 +174,10 @@ class Network:
             if name in masks:
                 delta *= masks[name]
             if not (closed and population is self.output):
-                activation.backward(
-                    delta,
-                    layers.inputs.get(name),
-                    layers.outputs[name],
-                    _learnt(population, params),
-                    _learnt(population, gradient),
-                )
-            if population.bias:
+                _through_unit(population, activation, params, layers, delta, gradient)
+            if layer.normalised:
+                _through_normalisation(population, params, layers, delta, gradient)
+            elif population.bias:
                 gradient[f"{name}.bias"] += delta.sum(axis=0)
             for projection in incoming:
                 x = layers.emitted[projection.pre]
@@ -153,6 +189,46 @@ class Network:
                     back = _back(projection, delta, params)
                     known = deltas.get(projection.pre)
                     deltas[projection.pre] = back if known is None else np.add(known, back, out=known)
+
+    def settle(self, params: Parameters, X: np.ndarray) -> Parameters:
+        """A copy in which the mean and variance of normalised populations are those over all rows of X, (n, n_input).
+
+        For trainings without minibatches, whose running statistics go nowhere.
+        """
+        settled = params.copy()
+        for name, (_, batch) in self.forward(params, X, None, np.matmul, by_batch=True).normal.items():
+            settled[f"{name}.mean"], settled[f"{name}.variance"] = batch[BATCH_MEAN], batch[BATCH_VARIANCE]
+        return settled
+
+
+def _through_unit(
+    population: Population,
+    activation: Activation | None,
+    params: Parameters,
+    layers: Layers,
+    delta: np.ndarray,
+    gradient: Parameters,
+) -> None:
+    """delta <- dL/dz from dL/da; add to the gradient of what the units learn."""
+    a = layers.outputs[population.name]
+    if activation is None:  # the Jacobian of softmax, diag(a) - a a'
+        delta -= (delta * a).sum(axis=1, keepdims=True)
+        delta *= a
+        return
+    z = layers.inputs.get(population.name, a)
+    learnt = gradient[f"{population.name}.{activation.constant}"] if activation.constant_slope else a[:0, 0]
+    constants = constants_of(population, activation, params)
+    backward_kernel(activation)(_matrix(delta), _matrix(z), _matrix(a), *a.shape, constants, 0, learnt, 0)
+
+
+def _through_normalisation(
+    population: Population, params: Parameters, layers: Layers, delta: np.ndarray, gradient: Parameters
+) -> None:
+    """delta <- dL/dz of the z that arrived; add to the gradients of bias and gain."""
+    z_hat, batch = layers.normal[population.name]
+    normalise_back(_matrix(delta), _matrix(z_hat), _own(params, population), _matrix(batch), *delta.shape)
+    gradient[f"{population.name}.bias"] += batch[SHIFT_GRADIENT]
+    gradient[f"{population.name}.gain"] += batch[GAIN_GRADIENT]
 
 
 def _through(projection: Projection, x: np.ndarray, params: Parameters, product: Product) -> np.ndarray:
@@ -169,8 +245,23 @@ def _masked(x: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
     return x if mask is None else x * mask
 
 
-def _learnt(population: Population, params: Parameters) -> dict[str, np.ndarray]:
-    return {array: params[f"{population.name}.{array}"] for array in population.unit.learns}
+def _matrix(array: np.ndarray) -> Matrix:
+    return Matrix(array.reshape(-1), 0, array.shape[1], 1)
+
+
+def _own(params: Parameters, population: Population) -> Matrix:
+    """What a normalised population learns: bias, gain, mean and variance follow one another in theta."""
+    return Matrix(params.theta, params.topology.layout[f"{population.name}.bias"].where.start, population.size, 1)
+
+
+def constants_of(population: Population, activation: Activation, params: Parameters) -> np.ndarray:
+    """What `activation` calls c, one number a unit: learnt, a constant of the unit type, or 0 where there is none."""
+    name = activation.constant
+    if name is None:
+        return np.zeros(population.size, params.dtype)
+    if name in population.unit.learns:
+        return params[f"{population.name}.{name}"]
+    return np.broadcast_to(getattr(population.unit, name), population.size).astype(params.dtype)
 
 
 def alive_masks(topology: Topology, alive: np.ndarray, dtype) -> dict[str, np.ndarray]:
@@ -180,7 +271,10 @@ def alive_masks(topology: Topology, alive: np.ndarray, dtype) -> dict[str, np.nd
 
 
 class Backprop:
-    """Gradient estimator: mean loss over a batch plus l2 |W|^2 (biases are free), by backpropagation.
+    """Gradient estimator: of the mean loss over a batch plus l2 |W|^2 (biases are free), by backpropagation.
+
+    It returns the loss without the penalty, which `penalty` gives. With weights w of the rows the loss is
+    sum w L / sum w.
 
     Parameters
     ----------
@@ -190,14 +284,27 @@ class Backprop:
     dropout : share in [0, 1) of the hidden units that are dead in a minibatch, or {population: share}. A lesion redrawn
         for each row; the living emit 1 / (1 - share) times their output, so that the mean stays (inverted dropout,
         Srivastava et al. 2014).
+    noise : standard deviation, >= 0, of Gaussian noise on the inputs, redrawn for each row and step; in their units.
+
+    Where populations are normalised, a call also moves their running mean and variance in the parameters it is given;
+    their gradient is 0, so that optimisers leave them alone.
     """
 
+    takes_weights = True
+
     def __init__(
-        self, network: Network, loss: str = "auto", *, l2: float = 0.0, dropout: float | Mapping[str, float] = 0
+        self,
+        network: Network,
+        loss: str = "auto",
+        *,
+        l2: float = 0.0,
+        dropout: float | Mapping[str, float] = 0,
+        noise: float = 0.0,
     ):
         self.network = network
         self.loss = loss_for(loss, network.output.unit.name)
         self.l2 = check_number("l2", l2, low=0)
+        self.noise = check_number("noise", noise, low=0, open_high=True)
         if not isinstance(dropout, Mapping):
             dropout = {population.name: dropout for population in network.topology.by_role("hidden")}
         for name, share in dropout.items():
@@ -208,30 +315,65 @@ class Backprop:
         self.dropout = {name: share for name, share in dropout.items() if share > 0}
 
     def __call__(self, params: Parameters, batch: Batch, key: Key, step: int, out: Parameters) -> float:
+        if self._normalised:
+            check_rows(len(batch.X), len(batch.X))
         masks = self._drop(len(batch.X), key, step, params.dtype)
-        layers = self.network.forward(params, batch.X, masks, np.matmul)
+        layers = self.network.forward(params, self._jitter(batch.X, key, step), masks, np.matmul, by_batch=True)
         name = self.network.output.name
         z, a = layers.inputs[name], layers.outputs[name]
-        value = self.loss.value(z, a, batch.y).mean()
-        delta = self.loss.delta(z, a, batch.y) / params.dtype.type(len(batch.X))
+        delta = np.empty_like(z)
+        value = self.loss(z, a, batch.y, delta, batch.weights).sum() / _total(batch.weights, len(z))
         self.network.backward(params, layers, delta, self.loss.closed, out, masks)
         if self.l2:
             for where in weights_of(params):
-                weights = params.theta[where]
-                value += self.l2 * float(np.dot(weights, weights))
-                out.theta[where] += params.dtype.type(2 * self.l2) * weights
+                out.theta[where] += params.dtype.type(2 * self.l2) * params.theta[where]
+        for population in self._normalised:
+            of_batch = layers.normal[population.name][1]
+            follow(_own(params, population), _matrix(of_batch), population.size, population.unit.momentum)
         return float(value)
+
+    def penalty(self, params: Parameters) -> float:
+        """l2 |W|^2."""
+        return self.l2 * sum(float(np.dot(params.theta[where], params.theta[where])) for where in weights_of(params))
+
+    def program(self, params: Parameters, X, y, optimizer: Transform, batch_size: int, weights=None):
+        """The training as a `Program`, which takes many steps in a compiled call; None where it cannot."""
+        from feedforward.program import Program, reason_against
+
+        if self._normalised:
+            check_rows(len(X), batch_size)
+        plain = type(self).__call__ is Backprop.__call__
+        if not plain or reason_against(self.network, optimizer, params) is not None:
+            return None
+        return Program(self, params, X, y, optimizer, min(batch_size, len(X)), weights=weights)
+
+    @property
+    def _normalised(self) -> list[Population]:
+        return [layer.population for layer in self.network.layers if layer.normalised]
+
+    def _jitter(self, X: np.ndarray, key: Key, step: int) -> np.ndarray:
+        if not self.noise:
+            return X
+        draws = np.empty(X.shape, X.dtype)
+        fill_normal(key.child("noise").child(self.network.input.name), step, draws)
+        return X + X.dtype.type(self.noise) * draws
 
     def _drop(self, n_rows: int, key: Key, step: int, dtype) -> dict[str, np.ndarray]:
         masks = {}
         for name, share in self.dropout.items():
-            generator = key.child("dropout").child(name).child(step).generator()
-            lives = generator.random((n_rows, self.network.topology[name].size), dtype=np.float32) >= share
+            draws = np.empty((n_rows, self.network.topology[name].size), np.float32)
+            lives = fill_uniform(key.child("dropout").child(name), step, draws) >= np.float32(share)
             masks[name] = lives * dtype.type(1 / (1 - share))
         return masks
 
-    def loss_of(self, params: Parameters, X: np.ndarray, y: np.ndarray) -> float:
+    def loss_of(self, params: Parameters, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> float:
         """Mean loss over rows without dropout and penalty, as validation takes it."""
         layers = self.network.forward(params, X, None, np.matmul)
         name = self.network.output.name
-        return float(self.loss.value(layers.inputs[name], layers.outputs[name], y).mean())
+        z, a = layers.inputs[name], layers.outputs[name]
+        return float(self.loss(z, a, y, np.empty_like(z), weights).sum() / _total(weights, len(z)))
+
+
+def _total(weights: np.ndarray | None, rows: int) -> float:
+    """What a weighted mean divides by; 1 where all weights are 0."""
+    return rows if weights is None else float(weights.sum()) or 1.0

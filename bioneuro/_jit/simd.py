@@ -42,6 +42,12 @@ class Matrix(NamedTuple):
 
 
 @scalar
+def stored(values, start, row):
+    """The matrix with contiguous rows that begins at `start` in `values`; its rows are `row` apart."""
+    return Matrix(values, np.int64(start), np.int64(row), np.int64(1))
+
+
+@scalar
 def part(m, i, j):
     """The matrix that begins at element (i, j) of `m`."""
     return Matrix(m.values, m.start + i * m.row + j * m.column, m.row, m.column)

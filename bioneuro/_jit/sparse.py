@@ -44,6 +44,14 @@ def multiply_sparse(rows, factors, first, last, m, columns, out, out0, more):
 
 
 @kernel
+def multiply_sparse_rows(starts, ends, indices, factors, m, out, rows, columns, more):
+    """`multiply_sparse` for the first `rows` rows of the `Matrix` out: row i has entries starts_i to ends_i; returns 0."""
+    for i in range(rows):
+        multiply_sparse(indices, factors, starts[i], ends[i], m, columns, out.values, out.start + i * out.row, more)
+    return 0
+
+
+@kernel
 def add_pattern(words, start, m, m0, out, out0, count):
     """out[out0 + j] += m[m0 + j] where bit j, counted from words[start], is 1, else -m[m0 + j]; j below count."""
     whole = count // 64

@@ -3,17 +3,19 @@
 A unit type is a frozen dataclass whose fields are its constants (a number, or one value per unit) and whose
 `learns` names the arrays that learning may change, one value per unit, with their first values.
 Adding a unit type is one dataclass with the `@register` line.
+
+f'(0) of a unit with a kink at 0 is the slope on its left, but for `ReLU`, whose `at_zero` states another.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import ClassVar
 
 import numpy as np
 
-from bioneuro.errors import InvalidInput, check_number, choose
+from bioneuro.errors import InvalidInput, check_field, check_number, choose
 
 UNITS: dict[str, type[Unit]] = {}
 
@@ -26,13 +28,13 @@ class Unit:
     learns: ClassVar[Mapping[str, float]] = {}
 
     def __post_init__(self):
-        for field in fields(self):
-            value, what = getattr(self, field.name), f"{type(self).__name__}.{field.name}"
+        for constant in fields(self):
+            value, what = getattr(self, constant.name), f"{type(self).__name__}.{constant.name}"
             if np.ndim(value):  # one value per unit: a tuple, so that units stay hashable
                 value = tuple(check_number(what, entry) for entry in np.ravel(value).tolist())
             else:
                 value = check_number(what, value)
-            object.__setattr__(self, field.name, value)
+            object.__setattr__(self, constant.name, value)
         self.check()
 
     def check(self) -> None:
@@ -40,17 +42,26 @@ class Unit:
 
     def check_size(self, population: str, size: int) -> None:
         """Raise `InvalidInput` if a constant given per unit does not have one value for each of `size` units."""
-        for field in fields(self):
-            value = getattr(self, field.name)
+        for name, value in self.constants.items():
             if isinstance(value, tuple) and len(value) != size:
                 raise InvalidInput(
-                    f"{self.name}.{field.name} has {len(value)} values and population {population!r} has {size} units; "
+                    f"{self.name}.{name} has {len(value)} values and population {population!r} has {size} units; "
                     f"give one number or {size}"
                 )
 
+    @property
+    def constants(self) -> dict[str, float | tuple[float, ...]]:
+        """Name -> value; a `switch` that is off goes unsaid."""
+        values = {constant: getattr(self, constant.name) for constant in fields(self)}
+        return {
+            constant.name: value
+            for constant, value in values.items()
+            if np.any(value) or not constant.metadata.get("switch")
+        }
+
     def to_json(self) -> dict:
         """Name and constants, as JSON can hold them."""
-        return {"type": self.name, **asdict(self)}
+        return {"type": self.name, **self.constants}
 
 
 def register(name: str) -> Callable[[type[Unit]], type[Unit]]:
@@ -64,17 +75,25 @@ def register(name: str) -> Callable[[type[Unit]], type[Unit]]:
     return add
 
 
+def switch() -> float:
+    """A constant that changes nothing at 0, where it begins; `Unit.constants` and digests then know nothing of it."""
+    return field(default=0.0, metadata={"switch": True})
+
+
 def as_unit(given: Unit | str | Mapping) -> Unit:
     """Turn a name, a JSON description or a `Unit` into a `Unit`.
 
-    >>> as_unit("relu")
-    ReLU()
+    >>> as_unit("tanh")
+    Tanh()
     """
     if isinstance(given, Unit):
         return given
     if isinstance(given, str):
         return UNITS[choose("unit", given, UNITS)]()
     if isinstance(given, Mapping) and "type" in given:
+        if "normalised" in given:
+            plain = as_unit({key: value for key, value in given.items() if key != "normalised"})
+            return Normalised(plain, **given["normalised"])
         cls = UNITS[choose("unit", given["type"], UNITS)]
         constants = {key: value for key, value in given.items() if key != "type"}
         for key in constants:
@@ -83,28 +102,107 @@ def as_unit(given: Unit | str | Mapping) -> Unit:
     raise InvalidInput(f"a unit is a Unit, a name ({', '.join(UNITS)}) or its JSON description, got {given!r}")
 
 
+@dataclass(frozen=True)
+class Normalised(Unit):
+    """f(gain (z - mean) / sqrt(variance + epsilon) + bias), where f is what `unit` computes.
+
+    unit : the unit type without normalisation, whose name and constants this one shares.
+    momentum : in (0, 1], share of the newest minibatch in the running mean and variance. epsilon : > 0.
+    """
+
+    unit: Unit
+    momentum: float = 0.1
+    epsilon: float = 1e-5
+
+    def __post_init__(self):
+        check_field(self, "momentum", low=0, high=1, open_low=True)
+        check_field(self, "epsilon", low=0, open_low=True)
+
+    @property
+    def name(self) -> str:
+        return self.unit.name
+
+    @property
+    def learns(self) -> dict[str, float]:
+        """Directly behind the bias, as the kernels want it: gain, mean, variance; the last two without a gradient."""
+        return {"gain": 1.0, "mean": 0.0, "variance": 1.0, **self.unit.learns}
+
+    @property
+    def constants(self) -> dict:
+        return self.unit.constants
+
+    def check_size(self, population: str, size: int) -> None:
+        self.unit.check_size(population, size)
+
+    def to_json(self) -> dict:
+        return {**self.unit.to_json(), "normalised": {"momentum": self.momentum, "epsilon": self.epsilon}}
+
+    def __getattr__(self, constant: str):
+        if constant == "unit" or constant.startswith("__"):  # not yet there, while it is being copied
+            raise AttributeError(constant)
+        return getattr(self.unit, constant)
+
+
+def _check_each(unit: Unit, constant: str, **allowed) -> None:
+    """Check one constant of a unit, one value or many, as `check_number` does."""
+    for value in np.atleast_1d(getattr(unit, constant)).tolist():
+        check_number(f"{type(unit).__name__}.{constant}", value, **allowed)
+
+
 @register("linear")
 @dataclass(frozen=True)
 class Linear(Unit):
-    """f(x) = x."""
+    """f(x) = x, any real number: outputs of a regression."""
 
 
 @register("sigmoid")
 @dataclass(frozen=True)
 class Sigmoid(Unit):
-    """f(x) = 1 / (1 + exp(-x)), range (0, 1)."""
+    """f(x) = 1 / (1 + exp(-x)), range (0, 1); f' = f (1 - f), at most 1/4.
+
+    `flat_spot` >= 0 is added to f' on the way back, so that a saturated unit goes on learning; .1 is usual. The
+    gradient is then wrong on purpose. Under the logistic loss the error of sigmoid outputs has no factor f' to add to.
+    Source: Fahlman, An empirical study of learning speed in back-propagation networks (1988), "sigmoid-prime".
+    """
+
+    flat_spot: float | tuple[float, ...] = switch()
+
+    def check(self) -> None:
+        _check_each(self, "flat_spot", low=0)
 
 
 @register("tanh")
 @dataclass(frozen=True)
 class Tanh(Unit):
-    """f(x) = tanh(x) = 2 sigmoid(2 x) - 1, range (-1, 1)."""
+    """f(x) = (e^x - e^-x) / (e^x + e^-x) = 2 sigmoid(2 x) - 1, range (-1, 1); f' = 1 - f^2."""
+
+
+@register("softplus")
+@dataclass(frozen=True)
+class Softplus(Unit):
+    """f(x) = ln(1 + e^x), range (0, inf); f' = sigmoid(x). A ReLU without a kink (Dugas et al. 2001)."""
 
 
 @register("relu")
 @dataclass(frozen=True)
 class ReLU(Unit):
-    """f(x) = max(0, x), range [0, inf); f'(0) = 0."""
+    """f(x) = max(0, x), range [0, inf); f'(0) = `at_zero`, any slope in [0, 1] (Nair and Hinton 2010)."""
+
+    at_zero: float | tuple[float, ...] = switch()
+
+    def check(self) -> None:
+        _check_each(self, "at_zero", low=0, high=1, hint="the slope is 0 on the left of 0 and 1 on its right")
+
+
+@register("leaky_relu")
+@dataclass(frozen=True)
+class LeakyReLU(Unit):
+    """f(x) = x for x > 0, alpha x otherwise, alpha >= 0; any real number (Maas, Hannun and Ng 2013)."""
+
+    alpha: float | tuple[float, ...] = 0.01
+
+    def check(self) -> None:
+        _check_each(self, "alpha", low=0, hint="a slope below 0 can only be learnt: unit='prelu'")
 
 
 @register("prelu")
@@ -115,10 +213,92 @@ class PReLU(Unit):
     learns: ClassVar[Mapping[str, float]] = {"alpha": 0.25}
 
 
+@register("frelu")
+@dataclass(frozen=True)
+class FReLU(Unit):
+    """f(x) = max(0, x) + b, range [b, inf); b is learnt, one per unit, from 0 on (Qiu, Xu and Cai 2017)."""
+
+    learns: ClassVar[Mapping[str, float]] = {"b": 0.0}
+
+
+@register("elu")
+@dataclass(frozen=True)
+class ELU(Unit):
+    """f(x) = x for x > 0, alpha (e^x - 1) otherwise, alpha >= 0; range (-alpha, inf).
+
+    Source: Clevert, Unterthiner and Hochreiter, Fast and accurate deep network learning by ELUs (2016).
+    """
+
+    alpha: float | tuple[float, ...] = 1.0
+
+    def check(self) -> None:
+        _check_each(self, "alpha", low=0)
+
+
+@register("selu")
+@dataclass(frozen=True)
+class SELU(Unit):
+    """f(x) = scale (x for x > 0, alpha (e^x - 1) otherwise), range (-scale alpha, inf).
+
+    With `scale` = 1.0507, `alpha` = 1.6733 and weights of variance 1 / fan-in ("lecun-normal"), mean 0 and variance 1
+    are a stable fixed point: deep layers keep them.
+    Source: Klambauer, Unterthiner, Mayr and Hochreiter, Self-normalizing neural networks (2017).
+    """
+
+    scale: ClassVar[float] = 1.0507009873554804934193349852946
+    alpha: ClassVar[float] = 1.6732632423543772848170429916717
+
+
+# Of a bipolar type, even units are f(x) and odd units -f(-x), so that the mean over a layer is near 0: Eidnes and
+# Nokland, Shifting mean activation towards zero with bipolar activation functions (2017).
+
+
+@register("bipolar_relu")
+@dataclass(frozen=True)
+class BipolarReLU(ReLU):
+    """Even units max(0, x), odd units min(0, x); f'(0) = `at_zero` (Eidnes and Nokland 2017)."""
+
+
+@register("bipolar_leaky_relu")
+@dataclass(frozen=True)
+class BipolarLeakyReLU(LeakyReLU):
+    """Even units as `LeakyReLU`, odd units x for x < 0, alpha x otherwise (Eidnes and Nokland 2017)."""
+
+
+@register("bipolar_prelu")
+@dataclass(frozen=True)
+class BipolarPReLU(PReLU):
+    """Even units as `PReLU`, odd units x for x < 0, alpha x otherwise (Eidnes and Nokland 2017)."""
+
+
+@register("bipolar_frelu")
+@dataclass(frozen=True)
+class BipolarFReLU(FReLU):
+    """Even units max(0, x) + b, odd units min(0, x) - b (Eidnes and Nokland 2017)."""
+
+
+@register("bipolar_elu")
+@dataclass(frozen=True)
+class BipolarELU(ELU):
+    """Even units as `ELU`, odd units x for x < 0, alpha (1 - e^-x) otherwise (Eidnes and Nokland 2017)."""
+
+
+@register("bipolar_selu")
+@dataclass(frozen=True)
+class BipolarSELU(SELU):
+    """Even units as `SELU`, odd units scale (x for x < 0, alpha (1 - e^-x) otherwise) (Eidnes and Nokland 2017)."""
+
+
+@register("bipolar_softplus")
+@dataclass(frozen=True)
+class BipolarSoftplus(Softplus):
+    """Even units ln(1 + e^x), odd units -ln(1 + e^-x) (Eidnes and Nokland 2017)."""
+
+
 @register("softmax")
 @dataclass(frozen=True)
 class Softmax(Unit):
-    """f(x)_j = exp(x_j) / sum_i exp(x_i) over the whole population."""
+    """f(x)_j = exp(x_j) / sum_i exp(x_i) over the whole population, range (0, 1); df_j/dx_i = f_j (1{i = j} - f_i)."""
 
 
 @register("spin")
@@ -141,8 +321,7 @@ class Gaussian(Unit):
     sigma: float | tuple[float, ...] = 1.0
 
     def check(self) -> None:
-        for value in np.atleast_1d(self.sigma).tolist():
-            check_number("Gaussian.sigma", value, low=0, open_low=True)
+        _check_each(self, "sigma", low=0, open_low=True)
 
 
 @register("lif")

@@ -4,12 +4,16 @@ from bioneuro.lazy import lazy_names
 
 _NAMES = {
     "Batch": "bioneuro.training.batches",
+    "LearningRates": "bioneuro.training.learning_rate",
+    "Minimum": "bioneuro.training.full_batch",
     "Progress": "bioneuro.training.loop",
     "Readout": "bioneuro.training.readout",
     "TrainingInterrupted": "bioneuro.training.interrupt",
     "TrainingState": "bioneuro.training.loop",
+    "find_learning_rate": "bioneuro.training.learning_rate",
     "fit": "bioneuro.training.loop",
     "fit_readout": "bioneuro.training.readout",
+    "minimise": "bioneuro.training.full_batch",
     "readout_probabilities": "bioneuro.training.readout",
 }
 

@@ -14,12 +14,13 @@ from bioneuro.errors import InvalidInput
 class Batch(NamedTuple):
     """What a gradient estimator sees of the data in one step.
 
-    X : (b, n_features); y : (b, ...) or None; rows : (b,) where they stand in the data.
+    X : (b, n_features); y : (b, ...) or None; rows : (b,) where they stand in the data; weights : (b,) or None: all 1.
     """
 
     X: np.ndarray
     y: np.ndarray | None
     rows: np.ndarray
+    weights: np.ndarray | None = None
 
 
 def n_batches(n_rows: int, batch_size: int) -> int:
@@ -53,13 +54,14 @@ def batches(
     epoch: int,
     *,
     strata: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
     start: int = 0,
 ) -> Iterator[Batch]:
     """The minibatches of one epoch from number `start` on; the last one is as short as it must be."""
     order = epoch_order(len(X), key, epoch, strata)
     for first in range(start * batch_size, len(X), batch_size):
         rows = order[first : first + batch_size]
-        yield Batch(X[rows], None if y is None else y[rows], rows)
+        yield Batch(X[rows], None if y is None else y[rows], rows, None if weights is None else weights[rows])
 
 
 def check_batch_size(batch_size: int, n_rows: int) -> int:

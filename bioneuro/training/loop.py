@@ -3,6 +3,8 @@
 It serves every *gradient estimator*, any `gradient(parameters, batch, key, step, out) -> loss` that adds the gradient
 of the mean loss over the batch into `out` (`Parameters`, zero on entry): backprop, contrastive divergence, a local
 rule. One with memory of its own (persistent chains) shows it as a `state` attribute, so that it is saved and resumed.
+One that can take many steps in a compiled call offers `program(parameters, X, y, optimizer, batch_size, weights)`,
+which returns an object with the verbs load, run and store (see `feedforward.program`), or None where it cannot.
 """
 
 from __future__ import annotations
@@ -10,7 +12,6 @@ from __future__ import annotations
 import copy
 import hashlib
 import os
-import re
 import time
 import warnings
 from collections.abc import Callable, Iterable
@@ -24,7 +25,7 @@ from bioneuro.errors import DataNotFound, InvalidInput, NotFiniteError, check_nu
 from bioneuro.optim import Transform
 from bioneuro.parameters import Parameters
 from bioneuro.recording import Recording
-from bioneuro.training.batches import Batch, batches, check_batch_size, n_batches
+from bioneuro.training.batches import Batch, batches, check_batch_size, epoch_order, n_batches
 from bioneuro.training.interrupt import Interruption, TrainingInterrupted
 from bioneuro.training.threads import one_blas_thread
 
@@ -53,6 +54,13 @@ class TrainingState(NamedTuple):
     run: str
 
 
+class Before(NamedTuple):
+    """What a training leaves to one that carries it on with other data: steps taken, and the optimiser's state."""
+
+    steps: int
+    optimizer: Any
+
+
 class Progress(NamedTuple):
     """What a callback sees at the end of each epoch; returning True stops the training."""
 
@@ -74,11 +82,13 @@ def fit(
     batch_size: int = 32,
     key: Key,
     strata: np.ndarray | None = None,
+    weights: np.ndarray | None = None,
     callbacks: Iterable[Callable[[Progress], bool | None]] = (),
     validation: Callable[[Parameters], float] | None = None,
     patience: int | None = None,
     checkpoint: str | os.PathLike | None = None,
     state: TrainingState | None = None,
+    before: Before | None = None,
     progress: bool = False,
 ) -> Recording:
     """Learn `parameters` from the rows of X (and y); the inputs are never changed.
@@ -90,11 +100,15 @@ def fit(
     batch_size : rows a step; the last batch of an epoch is as short as it must be.
     key : decides the order of the rows and is handed to the gradient estimator.
     strata : (n,) class numbers; batches then hold the classes in proportion.
+    weights : (n,) >= 0, how much each row counts: losses are weighted means. Refused by gradient estimators that do not
+        say `takes_weights`.
     callbacks : called with a `Progress` after each epoch; True stops.
     validation : a loss to be watched, lower is better; the best parameters seen are returned.
     patience : stop after so many epochs without a lower validation loss.
     checkpoint : a file, read if it exists and written every few seconds, at the end and at Ctrl-C.
     state : a `TrainingState` to go on from (the `.state` of an earlier recording).
+    before : steps and optimiser state of an earlier training, on other data, that this one carries on; schedules and
+        moments then do not begin anew.
     progress : show a bar.
 
     Returns
@@ -112,9 +126,11 @@ def fit(
         check_number("patience", patience, low=1, integer=True)
         if validation is None:
             raise InvalidInput("patience watches a validation loss; give validation as well")
+    weights = check_weights(weights, gradient, X)
     copies = {name: parameters.nbytes for name in ("parameters", "gradient", "first moment", "second moment", "copies")}
     memory.require(copies, f"training {parameters.topology!r}")
-    run = _digest(parameters, optimizer, key, batch_size, X, y, strata)
+    before = before or Before(0, None)
+    run = _digest(before.steps, parameters, optimizer, key, batch_size, X, y, strata, weights)
     if state is None and checkpoint is not None:
         state = _read(checkpoint)
     if state is not None and state.run != run:
@@ -122,7 +138,22 @@ def fit(
             "the state to go on from belongs to another training: first parameters, optimiser, data, seed and "
             "batch_size must be the same; give another checkpoint file, or begin anew without state"
         )
-    trainer = _Trainer(parameters, gradient, X, y, optimizer, batch_size, key, strata, validation, patience, state, run)
+    trainer = _Trainer(
+        parameters,
+        gradient,
+        X,
+        y,
+        optimizer,
+        batch_size,
+        key,
+        strata,
+        weights,
+        validation,
+        patience,
+        state,
+        before,
+        run,
+    )
     with one_blas_thread():
         trainer.train(epochs, tuple(callbacks), checkpoint, progress)
     return trainer.recording()
@@ -132,18 +163,37 @@ class _Trainer:
     """The variables of one call of `fit`, and the verbs that change them."""
 
     def __init__(
-        self, parameters, gradient, X, y, optimizer, batch_size, key, strata, validation, patience, state, run
+        self,
+        parameters,
+        gradient,
+        X,
+        y,
+        optimizer,
+        batch_size,
+        key,
+        strata,
+        weights,
+        validation,
+        patience,
+        state,
+        before,
+        run,
     ):
         self.parameters = parameters.copy()
         self.gradient = copy.deepcopy(gradient) if hasattr(gradient, "state") else gradient  # its memory is the run's
         self.X, self.y = X, y
         self.optimizer, self.batch_size, self.key, self.strata = optimizer, batch_size, key, strata
+        self.weights, self.before = weights, before.steps
         self.validation, self.patience, self.run = validation, patience, run
         self.steps_per_epoch = n_batches(len(X), batch_size)
         self.out = Parameters.zeros(parameters.topology, parameters.dtype)
+        offer = getattr(gradient, "program", None)
+        self.program = None if offer is None else offer(self.parameters, X, y, optimizer, batch_size, weights)
         if state is None:
             self.step, self.open_loss, self.loss, self.validation_loss, self.best_theta = 0, 0.0, [], [], None
             self.moments = optimizer.init(self.parameters)
+            if before.optimizer is not None:
+                self.moments = copy.deepcopy(before.optimizer)
         else:
             self.step, self.open_loss, self.best_theta = int(state.step), float(state.open_loss), state.best_theta
             self.loss, self.validation_loss = list(state.loss), list(state.validation)
@@ -151,6 +201,7 @@ class _Trainer:
             self.moments = copy.deepcopy(state.optimizer)
             if hasattr(gradient, "state"):
                 self.gradient.state = copy.deepcopy(state.gradient)
+        optimizer.see(self.validation_loss or self.loss)
 
     @property
     def epoch(self) -> int:
@@ -158,13 +209,14 @@ class _Trainer:
 
     def train(self, epochs: int, callbacks: tuple, checkpoint, progress: bool) -> None:
         written = time.monotonic()
-        with Interruption() as interruption, _bar(epochs, self.epoch, progress) as bar:
+        with Interruption() as interruption, show_bar(epochs, self.epoch, progress) as bar:
             while self.epoch < epochs and not self._out_of_patience():
-                self._run_epoch(interruption)
+                before = self.epoch
+                self._run_epochs(min(self._epochs_at_once(callbacks), epochs - before), interruption)
                 if self.step % self.steps_per_epoch:  # interrupted on the way
                     break
                 stop = self._end_epoch(callbacks) or interruption.requested
-                bar.update()
+                bar.update(self.epoch - before)
                 bar.set_postfix(loss=f"{self.loss[-1]:.4g}")
                 if checkpoint is not None and time.monotonic() - written > CHECKPOINT_SECONDS:
                     _write(checkpoint, self.state())
@@ -180,25 +232,71 @@ class _Trainer:
                 stacklevel=4,
             )
 
-    def _run_epoch(self, interruption: Interruption) -> None:
+    def _epochs_at_once(self, callbacks: tuple) -> int:
+        """More than one where epochs are short and nobody looks at what comes between them."""
+        if self.program is None or callbacks or self.validation is not None or self.optimizer.watches:
+            return 1
+        return max(1, self.program.steps_at_once // self.steps_per_epoch)
+
+    def _run_epochs(self, n: int, interruption: Interruption) -> None:
+        """Finish the epoch under way, and n - 1 more."""
         self.epoch_start = self.parameters.theta.copy()
-        done = self.step % self.steps_per_epoch
-        for batch in batches(self.X, self.y, self.batch_size, self.key, self.epoch, strata=self.strata, start=done):
-            self.out.theta[...] = 0
-            loss = self.gradient(self.parameters, batch, self.key, self.step, self.out)
-            if not np.isfinite(loss):
-                self._fail(f"the loss became {loss}")
-            self.optimizer.update(self.out.theta, self.moments, self.parameters, self.step)
-            self.parameters.theta += self.out.theta
-            self.open_loss += float(loss) * len(batch.rows)
-            self.step += 1
-            if interruption.requested:
-                break
+        if self.program is None:
+            self._step_by_step(interruption)
+        else:
+            self._in_pieces(n, interruption)
         if not np.all(np.isfinite(self.parameters.theta)):
             self._fail("the parameters are no longer finite")
+
+    def _step_by_step(self, interruption: Interruption) -> None:
+        done = self.step % self.steps_per_epoch
+        options = {"strata": self.strata, "weights": self.weights, "start": done}
+        for batch in batches(self.X, self.y, self.batch_size, self.key, self.epoch, **options):
+            self.out.theta[...] = 0
+            loss = self.gradient(self.parameters, batch, self.key, self.before + self.step, self.out)
+            if not np.isfinite(loss):
+                self._fail(f"the loss became {loss}")
+            self.optimizer.update(self.out.theta, self.moments, self.parameters, self.before + self.step)
+            self.parameters.theta += self.out.theta
+            self._count(float(loss) * self._weight(batch.rows))
+            if interruption.requested:
+                break
+
+    def _in_pieces(self, n: int, interruption: Interruption) -> None:
+        """The same in compiled pieces that may reach over the ends of epochs."""
+        first = self.epoch
+        orders = [epoch_order(len(self.X), self.key, epoch, self.strata) for epoch in range(first, first + n)]
+        within = np.arange(0, len(self.X), self.batch_size)
+        begins = np.append(np.concatenate([k * len(self.X) + within for k in range(n)]), n * len(self.X))
+        start, order = first * self.steps_per_epoch, np.concatenate(orders)
+        here = self.step, self.open_loss
+        self.program.load(self.parameters, self.moments)
+        while not interruption.requested and self.step - start < len(begins) - 1:
+            done = self.step - start
+            steps, losses = self.program.run(order, begins, done, self.before + start, self.key)
+            if not np.all(np.isfinite(losses)):
+                if n > 1:  # look closer, epoch by epoch
+                    self.step, self.open_loss = here
+                    del self.loss[first:]
+                    return self._in_pieces(1, interruption)
+                self.step += int(np.argmin(np.isfinite(losses))) // self.batch_size
+                self.program.store(self.parameters, self.moments)
+                self._fail(f"the loss became {losses[~np.isfinite(losses)][0]}")
+            for own in np.split(losses, (begins[done + 1 : done + steps] - begins[done])):
+                self._count(float(own.sum()))
+        self.program.store(self.parameters, self.moments)
+
+    def _count(self, loss: float) -> None:
+        """Take note of a step, and of the sum of the losses of its rows; close the epoch if it ends it."""
+        self.step += 1
+        self.open_loss += loss
         if self.step % self.steps_per_epoch == 0:
-            self.loss.append(self.open_loss / len(self.X))
+            self.loss.append(self.open_loss / self._weight(slice(None)))
             self.open_loss = 0.0
+
+    def _weight(self, rows) -> float:
+        """How much these rows count; 1 for a whole that counts nothing, so that its loss is 0."""
+        return float(len(self.X[rows]) if self.weights is None else self.weights[rows].sum() or 1)
 
     def _end_epoch(self, callbacks: tuple) -> bool:
         if self.validation is not None:
@@ -208,6 +306,7 @@ class _Trainer:
             if not self.validation_loss or value < min(self.validation_loss):
                 self.best_theta = self.parameters.theta.copy()
             self.validation_loss.append(value)
+        self.optimizer.see(self.validation_loss or self.loss)
         latest = self.validation_loss[-1] if self.validation_loss else None
         seen = Progress(self.epoch, self.step, self.loss[-1], latest, self.parameters)
         return any([callback(seen) for callback in callbacks])  # a list: every callback sees every epoch
@@ -247,9 +346,27 @@ class _Trainer:
         return Recording(best, self.state(), traces)
 
 
-def _digest(parameters: Parameters, optimizer: Transform, key: Key, batch_size: int, *arrays: np.ndarray | None) -> str:
+def check_weights(weights, gradient: GradientEstimator, X) -> np.ndarray | None:
+    if weights is None:
+        return None
+    weights = np.ascontiguousarray(weights)
+    if weights.shape != (len(X),) or not np.all(np.isfinite(weights)) or np.any(weights < 0):
+        raise InvalidInput(f"weights must be {len(X)} finite numbers >= 0, one a row; got shape {weights.shape}")
+    if not getattr(gradient, "takes_weights", False):
+        raise InvalidInput(f"{type(gradient).__name__} does not weigh rows; repeat rows instead")
+    return weights
+
+
+def _digest(
+    steps: int,
+    parameters: Parameters,
+    optimizer: Transform,
+    key: Key,
+    batch_size: int,
+    *arrays: np.ndarray | None,
+) -> str:
     """What a run and its continuation must have in common; the schedules of a longer run may reach further."""
-    said = (parameters.topology.digest, _without_schedules(repr(optimizer)), tuple(key), batch_size)
+    said = (steps, parameters.topology.digest, optimizer.identity(), tuple(key), batch_size)
     digest = hashlib.blake2b(repr(said).encode(), digest_size=8)
     for array in (parameters.theta, *arrays):
         if array is not None:
@@ -257,15 +374,10 @@ def _digest(parameters: Parameters, optimizer: Transform, key: Key, batch_size: 
     return digest.hexdigest()
 
 
-def _bar(epochs: int, done: int, progress: bool):
+def show_bar(epochs: int, done: int, progress: bool):
     from tqdm import tqdm
 
     return tqdm(total=epochs, initial=done, desc="training", unit="epoch", disable=not progress, leave=False)
-
-
-def _without_schedules(text: str) -> str:
-    """A transform's text without the numbers of its rate: a longer run falls more slowly, and is the same run."""
-    return re.sub(r"\brate=(?:\w+\([^()]*\)|[^,()]+)", "rate", text)
 
 
 def _read(path) -> TrainingState | None:

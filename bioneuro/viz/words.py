@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields
 
 from bioneuro.topology import (
     Conv2D,
@@ -38,13 +37,13 @@ def _scale_of(constant: str) -> tuple[float, str]:
 def unit_lines(unit: Unit) -> list[str]:
     """Name of a unit type and its constants, one a line."""
     lines = [unit.name]
-    for field in fields(unit):
-        value, (scale, of) = getattr(unit, field.name), _scale_of(field.name)
+    for name, value in unit.constants.items():
+        scale, of = _scale_of(name)
         if isinstance(value, tuple):
-            lines.append(f"{field.name} {_number(scale * min(value))} … {_number(scale * max(value))}{of}")
+            lines.append(f"{name} {_number(scale * min(value))} … {_number(scale * max(value))}{of}")
         else:
-            lines.append(f"{field.name} = {_number(scale * value)}{of}")
-    return lines + [f"learns {name}" for name in unit.learns]
+            lines.append(f"{name} = {_number(scale * value)}{of}")
+    return lines + [f"learns {array}" for array in unit.learns]
 
 
 def population_lines(population: Population, shown: int | None = None) -> tuple[str, ...]:

@@ -131,7 +131,8 @@ class Autoencoder(TransformerMixin, BackpropShell):
         self.input_range_ = InputRange.learn(X, self.input_range)
         backprop = Denoising(Network(topology), "auto", flip=flip, mask=mask, l2=self.l2, dropout=self.dropout)
         inputs = self._inputs(X)
-        self._train(topology, backprop, inputs, inputs, key)
+        self._begin(topology, inputs, key)
+        self._train(backprop, inputs, inputs, key)
         return self
 
     def _build_topology(self, n_features: int) -> Topology:
@@ -149,7 +150,7 @@ class Autoencoder(TransformerMixin, BackpropShell):
         return Topology(net.populations, [*encoder, *decoder])
 
     def _inputs(self, X: np.ndarray) -> np.ndarray:
-        return self.input_range_.to_unit(X).astype(self._number_type(), copy=False)
+        return self.input_range_.to_unit(X).astype(self._number_type(X), copy=False)
 
     def transform(self, X) -> np.ndarray:
         """(n, size of the code) what the middle hidden layer emits."""

@@ -10,48 +10,105 @@ from bioneuro.errors import InvalidInput, check_number, choose
 from bioneuro.initializers import initialise, output_bias
 from bioneuro.optim import OPTIMIZERS, Transform, as_optimizer, chain, dale, freeze, over_training
 from bioneuro.parameters import Parameters
+from bioneuro.recording import Recording
 from bioneuro.shell import Shell
 from bioneuro.topology import Topology
 from bioneuro.training.batches import n_batches
+from bioneuro.training.loop import Before
 from bioneuro.training.loop import fit as train
 from feedforward.network import Backprop, Network, alive_masks
+from feedforward.normalisation import fold, with_batch_norm
+
+_LITTLE = 10_000  # numbers in X below which training in float64 takes no noticeable time
 
 
 class BackpropShell(Shell):
     """Base of the estimators that learn by backprop; subclasses name the parameters in their `__init__`."""
 
-    def _train(self, topology: Topology, backprop: Backprop, X, targets, key: Key, strata=None) -> None:
-        """Learn `topology` from X (n, n_input) and targets (n, n_output); set the fitted attributes."""
+    def _begin(self, topology: Topology, targets: np.ndarray, key: Key, weights: np.ndarray | None = None) -> None:
+        """Set the fitted attributes of a network that has taken no step yet."""
+        trained = with_batch_norm(topology, getattr(self, "batch_norm", False))
+        self._learn(self._first_parameters(trained, targets, key, weights))
         self.topology_ = topology
         self.alive_ = np.ones(topology.n_units, dtype=bool)
-        X, targets, held_X, held_targets, strata = self._hold_out(X, targets, key, strata)
+        self.loss_curve_ = self.validation_curve_ = np.zeros(0)
+        self.n_iter_, self.t_, self.optimizer_state_ = 0, 0, None
+
+    def _learn(self, parameters: Parameters) -> None:
+        """Keep the network that has been trained; where it normalises, also what it is at inference."""
+        self.parameters_ = fold(parameters)
+        self.training_parameters_ = None if self.parameters_.topology == parameters.topology else parameters
+
+    @property
+    def _trained(self) -> Parameters:
+        """The parameters that training goes on from."""
+        return self.parameters_ if self.training_parameters_ is None else self.training_parameters_
+
+    def _train(
+        self,
+        backprop: Backprop,
+        X: np.ndarray,
+        targets: np.ndarray,
+        key: Key,
+        strata: np.ndarray | None = None,
+        weights: np.ndarray | None = None,
+    ) -> None:
+        """Train the network that has begun, on X (n, n_input) and targets (n, n_output)."""
+        learnt, held = self._hold_out(key, X, targets, strata, weights)
+        X, targets, strata, weights = learnt
+        held_X, held_targets, _, held_weights = held
         epochs = check_number("epochs", self.epochs, low=0, integer=True)
         steps = epochs * n_batches(len(X), self.batch_size) if len(X) and self.batch_size else 0
         recording = train(
-            self._first_parameters(topology, targets, key),
+            self._trained,
             backprop,
             X,
             targets,
-            optimizer=self._optimizer(steps, topology),
+            optimizer=self._optimizer(steps),
             epochs=epochs,
             batch_size=self.batch_size,
             key=key,
             strata=strata,
+            weights=weights,
             callbacks=self.callbacks or (),
-            validation=None if held_X is None else lambda params: backprop.loss_of(params, held_X, held_targets),
+            validation=None
+            if held_X is None
+            else lambda params: backprop.loss_of(params, held_X, held_targets, held_weights),
             patience=self.patience,
             checkpoint=self.checkpoint,
             progress=self.progress,
         )
-        self.parameters_ = recording.parameters
-        self.loss_curve_ = recording["loss"]
-        self.validation_curve_ = recording["validation"]
-        self.n_iter_ = len(self.loss_curve_)
+        self._take(recording)
 
-    def _hold_out(self, X, targets, key, strata):
-        """Rows kept aside for early stopping, where `patience` asks for it."""
+    def _train_more(self, backprop: Backprop, X: np.ndarray, targets: np.ndarray, weights: np.ndarray | None) -> None:
+        """Carry a fitted network on with one pass over other rows, at the rate `learning_rate`."""
+        recording = train(
+            self._trained,
+            backprop,
+            X,
+            targets,
+            optimizer=self._optimizer(0),
+            epochs=1,
+            batch_size=self.batch_size,
+            key=Key.from_seed(self.seed_).child("pass").child(self.t_),
+            weights=weights,
+            before=Before(self.t_, self.optimizer_state_),
+        )
+        self._take(recording)
+
+    def _take(self, recording: Recording) -> None:
+        """Keep what a training has left; its curves go on from those of the trainings before."""
+        self._learn(recording.parameters)
+        self.loss_curve_ = np.append(self.loss_curve_, recording["loss"])
+        self.validation_curve_ = np.append(self.validation_curve_, recording["validation"])
+        self.n_iter_ = len(self.loss_curve_)
+        self.t_, self.optimizer_state_ = self.t_ + recording.state.step, recording.state.optimizer
+
+    def _hold_out(self, key: Key, X: np.ndarray, *others: np.ndarray | None):
+        """Rows to learn from, and rows kept aside for early stopping, where `patience` asks for it; each of `others`
+        with them."""
         if self.patience is None:
-            return X, targets, None, None, strata
+            return (X, *others), (None,) * (1 + len(others))
         share = check_number(
             "validation_fraction", self.validation_fraction, low=0, high=1, open_low=True, open_high=True
         )
@@ -62,22 +119,35 @@ class BackpropShell(Shell):
             )
         order = key.child("hold-out").generator().permutation(len(X))
         rest, aside = np.sort(order[held:]), order[:held]
-        return X[rest], targets[rest], X[aside], targets[aside], None if strata is None else strata[rest]
+        return tuple(tuple(None if array is None else array[rows] for array in (X, *others)) for rows in (rest, aside))
 
-    def _first_parameters(self, topology: Topology, targets: np.ndarray, key: Key) -> Parameters:
+    def _first_parameters(
+        self, topology: Topology, targets: np.ndarray, key: Key, weights: np.ndarray | None
+    ) -> Parameters:
+        """Where the training begins: drawn, or, with `warm_start`, where the last one ended."""
+        if getattr(self, "warm_start", False) and hasattr(self, "parameters_"):
+            if self._trained.topology != topology:
+                raise InvalidInput(
+                    f"warm_start goes on from {self._trained.topology!r}, and these data or settings ask "
+                    f"for {topology!r}; keep both, or fit anew with warm_start=False"
+                )
+            return self._trained
         output = topology.by_role("output")[0]
         biases = {}
         if output.bias and output.unit.name in ("linear", "sigmoid", "softmax"):
-            biases[output.name] = output_bias(output.unit.name, targets)
+            biases[output.name] = output_bias(output.unit.name, targets, weights)
         return initialise(
-            topology, self.initializer, bias=biases, random_state=key.child("initialise"), dtype=self._number_type()
+            topology, self.initializer, bias=biases, random_state=key.child("initialise"), dtype=targets.dtype
         )
 
-    def _optimizer(self, steps: int, topology: Topology) -> Transform:
+    def _optimizer(self, steps: int) -> Transform:
+        """The chain for a training of so many steps; 0: the rate stays where it starts."""
+        topology = self._trained.topology
         if not isinstance(self.optimizer, Transform):
             choose("optimizer", self.optimizer, OPTIMIZERS)
             check_number("learning_rate", self.learning_rate, low=0, open_low=True)
-        optimizer = as_optimizer(self.optimizer, over_training(self.schedule, self.learning_rate, steps))
+        schedule = over_training(self.schedule, self.learning_rate, steps) if steps else self.learning_rate
+        optimizer = as_optimizer(self.optimizer, schedule)
         return chain(optimizer, freeze(self._frozen_keys(topology)), dale())
 
     def _frozen_keys(self, topology: Topology) -> tuple[str, ...]:
@@ -88,8 +158,10 @@ class BackpropShell(Shell):
         readout = {projection.name for projection in topology.incoming(output)}
         return tuple(key for key in topology.layout if key not in readout and not key.startswith(f"{output}."))
 
-    def _number_type(self) -> np.dtype:
-        return np.dtype(choose("dtype", getattr(self.dtype, "__name__", str(self.dtype)), ("float32", "float64")))
+    def _number_type(self, X: np.ndarray) -> np.dtype:
+        """The type to compute in: "auto" takes float64 where there is little to compute, and speed no matter."""
+        name = choose("dtype", getattr(self.dtype, "__name__", str(self.dtype)), ("auto", "float32", "float64"))
+        return np.dtype(("float64" if X.size < _LITTLE else "float32") if name == "auto" else name)
 
     def _layer_sizes(self) -> list[int]:
         """`hidden_layer_sizes` as a list; a number stands for one layer."""

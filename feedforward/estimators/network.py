@@ -6,8 +6,10 @@ from collections.abc import Mapping
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, clone
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
+from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput
 from bioneuro.shell import FLOATS, as_classes
 from bioneuro.topology import Topology
@@ -20,20 +22,28 @@ _PARAMETERS = """
     hidden_layer_sizes : sizes of the hidden layers, where no topology is given.
     topology : any acyclic `Topology` with one input and one output population; checked against the data, never altered.
     unit : unit type of the hidden layers, where no topology is given.
-    loss : "auto" (by the output units), "cross-entropy", "logistic" or "squared".
-    optimizer : "adam", "sgd", "momentum", "nesterov", "rmsprop", or a `bioneuro.optim.Transform`.
-    learning_rate : > 0; where it starts. schedule : "linear" (falls to 0), "constant", "step" or "exponential".
+    loss : "auto" (by the output units), "cross-entropy", "logistic", "squared", "absolute", "huber" or `Huber(delta)`.
+    optimizer : a name of `bioneuro.optim.OPTIMIZERS` ("adam", "momentum", "nesterov", ...), or a `Transform`.
+    learning_rate : > 0; where it starts. schedule : "linear" (falls to 0), "constant", or another name of
+        `bioneuro.optim.SCHEDULES`.
     epochs : passes over the data, >= 0. batch_size : rows a step, >= 1.
     l2 : penalty l2 |W|^2 on the weights, >= 0 (torch's weight_decay is 2 l2); biases are free.
     dropout : share in [0, 1) of the hidden units that are dead in each minibatch, or {population: share}.
+    noise : standard deviation, >= 0, of Gaussian noise on the inputs, redrawn in each step; in their units.
+    batch_norm : True: normalise the inputs of all hidden units over each minibatch (Ioffe and Szegedy 2015); names of
+        populations; False. The fitted network has it folded into weights and biases; see `feedforward.normalisation`.
     initializer : see `bioneuro.initializers.initialise`; "auto" goes by the unit types.
     centre : subtract the mean of the training inputs from every input.
+    class_weight : {label: weight}, "balanced" (n / (n_classes count)) or None: how much rows of a class count in the
+        loss (classifiers).
     stratify : fill minibatches with the classes in proportion (classifiers).
     frozen : keys of parameters that are never updated, such as ("input->hidden", "hidden.bias"); "representation":
         all but what feeds the output, which leaves random features and a trained readout.
     patience : stop after so many epochs without a lower loss on `validation_fraction` of the rows, which are then held
         out, and return the best weights; None: use all rows and all epochs.
-    dtype : "float32" or "float64". progress : show a bar.
+    dtype : "float32", "float64" or "auto": float64 for fewer than 10,000 numbers in X, where speed is no matter, and
+        float32 beyond.
+    warm_start : begin `fit` where the last one ended. progress : show a bar.
     callbacks : functions of a `bioneuro.training.Progress`, called after each epoch; True stops.
     checkpoint : a file from which an interrupted fit resumes, bit for bit.
     random_state : None, int, Generator or RandomState; `seed_` keeps what was drawn.
@@ -41,7 +51,9 @@ _PARAMETERS = """
     Attributes
     ----------
     topology_, parameters_ : the network and what it learnt. alive_ : (n_units,) bool, see `lesion`.
-    loss_curve_, validation_curve_ : mean loss of each epoch. n_iter_ : epochs run. seed_, n_features_in_.
+    training_parameters_ : with batch_norm, what is trained, gains and running statistics included; else None.
+    loss_curve_, validation_curve_ : mean loss of each epoch. n_iter_ : epochs run. t_ : steps taken.
+    optimizer_state_ : moments of the optimiser, which `partial_fit` goes on from. seed_, n_features_in_.
 """
 
 
@@ -60,13 +72,16 @@ class _Network(BackpropShell):
         batch_size: int = 32,
         l2: float = 1e-4,
         dropout: float | Mapping[str, float] = 0.0,
+        noise: float = 0.0,
+        batch_norm: bool | str | tuple[str, ...] = False,
         initializer="auto",
         centre: bool = True,
         stratify: bool = False,
         frozen: tuple[str, ...] | str = (),
         patience: int | None = None,
         validation_fraction: float = 0.1,
-        dtype: str = "float32",
+        dtype: str = "auto",
+        warm_start: bool = False,
         progress: bool = False,
         callbacks=None,
         checkpoint=None,
@@ -83,6 +98,8 @@ class _Network(BackpropShell):
         self.batch_size = batch_size
         self.l2 = l2
         self.dropout = dropout
+        self.noise = noise
+        self.batch_norm = batch_norm
         self.initializer = initializer
         self.centre = centre
         self.stratify = stratify
@@ -90,23 +107,42 @@ class _Network(BackpropShell):
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.dtype = dtype
+        self.warm_start = warm_start
         self.progress = progress
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.random_state = random_state
 
-    def _fit(self, X: np.ndarray, targets: np.ndarray, output: str, strata: np.ndarray | None):
+    def _start(self, X: np.ndarray, targets: np.ndarray, output: str, weights: np.ndarray | None) -> Key:
+        """Make the network for these data, with its first parameters; return the key of its training."""
         key = self._start_fit()
         topology = self._given_topology(X.shape[1], targets.shape[1]) or Topology.mlp(
             X.shape[1], *self._layer_sizes(), targets.shape[1], unit=self.unit, output=output
         )
-        backprop = Backprop(Network(topology), self.loss, l2=self.l2, dropout=self.dropout)
-        number = self._number_type()
-        self.input_mean_ = (
-            X.mean(axis=0, dtype=np.float64).astype(number) if self.centre else np.zeros(X.shape[1], number)
-        )
-        self._train(topology, backprop, self._inputs(X), targets.astype(number), key, strata)
+        number = self._number_type(X)
+        mean = np.average(X.astype(np.float64), axis=0, weights=weights) if self.centre else np.zeros(X.shape[1])
+        self.input_mean_ = mean.astype(number)
+        self._begin(topology, targets.astype(number), key, weights)
+        return key
+
+    def _fit(self, X: np.ndarray, targets: np.ndarray, output: str, weights, strata: np.ndarray | None = None):
+        if weights is not None:
+            counted = weights > 0
+            X, targets, weights = X[counted], targets[counted], weights[counted]
+            strata = None if strata is None else strata[counted]
+        key = self._start(X, targets, output, weights)
+        backprop = self._backprop(self._trained.topology)
+        self._train(backprop, self._inputs(X), targets.astype(self.parameters_.dtype), key, strata, weights)
         return self
+
+    def _backprop(self, topology: Topology) -> Backprop:
+        return Backprop(Network(topology), self.loss, l2=self.l2, dropout=self.dropout, noise=self.noise)
+
+    def _weights(self, sample_weight, X: np.ndarray) -> np.ndarray | None:
+        """Weights of the rows as a float vector; None where all count alike."""
+        if sample_weight is None:
+            return None
+        return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
 
     def _inputs(self, X: np.ndarray) -> np.ndarray:
         return X.astype(self.input_mean_.dtype, copy=False) - self.input_mean_
@@ -138,16 +174,111 @@ class NetworkClassifier(ClassifierMixin, _Network):
     True
     """
 
-    def fit(self, X, y):
-        """Learn from X (n, n_features) and labels y (n,); returns self."""
+    def __init__(
+        self,
+        hidden_layer_sizes: tuple[int, ...] = (100,),
+        *,
+        topology: Topology | None = None,
+        unit: str = "relu",
+        loss: str = "auto",
+        optimizer="adam",
+        learning_rate: float = 3e-3,
+        schedule: str = "linear",
+        epochs: int = 60,
+        batch_size: int = 32,
+        l2: float = 1e-4,
+        dropout: float | Mapping[str, float] = 0.0,
+        noise: float = 0.0,
+        batch_norm: bool | str | tuple[str, ...] = False,
+        initializer="auto",
+        centre: bool = True,
+        class_weight=None,
+        stratify: bool = False,
+        frozen: tuple[str, ...] | str = (),
+        patience: int | None = None,
+        validation_fraction: float = 0.1,
+        dtype: str = "auto",
+        warm_start: bool = False,
+        progress: bool = False,
+        callbacks=None,
+        checkpoint=None,
+        random_state=None,
+    ):
+        super().__init__(
+            hidden_layer_sizes,
+            topology=topology,
+            unit=unit,
+            loss=loss,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            schedule=schedule,
+            epochs=epochs,
+            batch_size=batch_size,
+            l2=l2,
+            dropout=dropout,
+            noise=noise,
+            batch_norm=batch_norm,
+            initializer=initializer,
+            centre=centre,
+            stratify=stratify,
+            frozen=frozen,
+            patience=patience,
+            validation_fraction=validation_fraction,
+            dtype=dtype,
+            warm_start=warm_start,
+            progress=progress,
+            callbacks=callbacks,
+            checkpoint=checkpoint,
+            random_state=random_state,
+        )
+        self.class_weight = class_weight
+
+    def fit(self, X, y, sample_weight=None):
+        """Learn from X (n, n_features) and labels y (n,); returns self.
+
+        sample_weight : (n,) >= 0, how much each row counts in the loss, or None: all the same. Rows of weight 0 are
+            left out.
+        """
         X, y = validate_data(self, X, y, dtype=FLOATS, order="C")
         self.classes_, numbers = as_classes(y)
         self._one_output = self._has_one_output()
-        if self._one_output:
-            targets = numbers[:, None].astype(X.dtype)
-        else:
-            targets = np.eye(len(self.classes_), dtype=X.dtype)[numbers]
-        return self._fit(X, targets, "softmax", numbers if self.stratify else None)
+        weights = self._class_weights(y, self._weights(sample_weight, X))
+        return self._fit(X, self._targets(numbers), "softmax", weights, numbers if self.stratify else None)
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """One pass over more rows, at the rate `learning_rate`; the optimiser goes on where it was; returns self.
+
+        classes : all the labels there will ever be; needed at the first call, unless `fit` came before.
+        sample_weight : as in `fit`.
+        """
+        first = not hasattr(self, "parameters_")
+        if first and classes is None:
+            raise InvalidInput("the first call of partial_fit needs classes=, all the labels there will ever be")
+        X, y = validate_data(self, X, y, dtype=FLOATS, order="C", reset=first)
+        if classes is not None and not first and not np.array_equal(np.unique(classes), self.classes_):
+            raise InvalidInput(f"classes={np.unique(classes)} are not those of the calls before, {self.classes_}")
+        if first:
+            self.classes_, _ = as_classes(np.asarray(classes))
+        numbers = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
+        if np.any(self.classes_[numbers] != y):
+            raise InvalidInput(f"y holds labels that are not among the classes {self.classes_}")
+        weights = self._class_weights(y, self._weights(sample_weight, X))
+        if first:
+            self._one_output = self._has_one_output()
+            self._start(X, self._targets(numbers), "softmax", weights)
+        targets = self._targets(numbers).astype(self.parameters_.dtype)
+        self._train_more(self._backprop(self._trained.topology), self._inputs(X), targets, weights)
+        return self
+
+    def _targets(self, numbers: np.ndarray) -> np.ndarray:
+        """One number a row for a single sigmoid output, one-hot rows otherwise."""
+        return numbers[:, None].astype(float) if self._one_output else np.eye(len(self.classes_))[numbers]
+
+    def _class_weights(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
+        if self.class_weight is None:
+            return weights
+        own = compute_sample_weight(self.class_weight, y)
+        return own if weights is None else own * weights
 
     def _has_one_output(self) -> bool:
         """Two classes and a topology with a single output unit, which then is a sigmoid."""
@@ -188,12 +319,16 @@ class NetworkRegressor(RegressorMixin, _Network):
     True
     """
 
-    def fit(self, X, y):
-        """Learn from X (n, n_features) and numbers y, (n,) or (n, n_outputs); returns self."""
+    def fit(self, X, y, sample_weight=None):
+        """Learn from X (n, n_features) and numbers y, (n,) or (n, n_outputs); returns self.
+
+        sample_weight : (n,) >= 0, how much each row counts in the loss, or None: all the same. Rows of weight 0 are
+            left out.
+        """
         X, y = validate_data(self, X, y, dtype=FLOATS, order="C", multi_output=True, y_numeric=True)
         self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
         self._flat_targets = y.ndim == 1
-        return self._fit(X, y.reshape(len(y), -1).astype(X.dtype), "linear", None)
+        return self._fit(X, y.reshape(len(y), -1).astype(X.dtype), "linear", self._weights(sample_weight, X))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

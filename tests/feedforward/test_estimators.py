@@ -156,7 +156,7 @@ def test_it_works_in_pipelines_grids_clones_and_pickles(network):
         ({"batch_size": 0}, InvalidInput, "batch_size must be an integer of at least 1"),
         ({"dropout": 1.0}, InvalidInput, r"dropout of 'hidden' must be a number in \[0, 1\), got 1.0"),
         ({"dropout": {"hiden": 0.5}}, UnknownName, "did you mean 'hidden'"),
-        ({"dtype": "float16"}, UnknownName, "allowed: 'float32', 'float64'"),
+        ({"dtype": "float16"}, UnknownName, "allowed: 'auto', 'float32', 'float64'"),
         ({"frozen": ("input->hiden",)}, UnknownName, "did you mean 'input->hidden'"),
         ({"patience": 2, "validation_fraction": 1.5}, InvalidInput, "validation_fraction must be a number"),
     ],

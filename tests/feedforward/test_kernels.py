@@ -1,64 +1,88 @@
+"""The loops that carry activations and losses over a batch: which numbers they read and which they change."""
+
 import numpy as np
 import pytest
 
-from feedforward import kernels
+from bioneuro._jit.simd import Matrix
+from feedforward.activations import ACTIVATIONS, backward_kernel, forward_kernel
+from feedforward.losses import loss_for
 from tests.naive import feedforward as naive
 
 pytestmark = pytest.mark.small
-Z = np.random.default_rng(0).normal(scale=3, size=(7, 5))
-SPECIAL = np.array([[0.0, -0.0, np.inf, -np.inf, np.nan]])
+ROWS, COLUMNS = 3, 5
+WITHIN = np.s_[7 : 7 + 8 * ROWS]  # a matrix that begins at 7, with rows of 8
+UNTOUCHED = 99.0
 
 
-@pytest.mark.parametrize("name", ["sigmoid", "tanh", "relu"])
-def test_an_activation_is_its_formula(name):
-    a = Z.copy()
-    kernels.activation(name)(a)
-    np.testing.assert_allclose(a, naive.activate(name, Z), rtol=1e-15, atol=1e-300)
+def placed(values):
+    """The numbers as part of a longer array, and as a matrix."""
+    flat = np.full(40, UNTOUCHED)
+    within(flat)[...] = values
+    return flat, Matrix(flat, 7, 8, 1)
 
 
-@pytest.mark.parametrize("name", ["sigmoid", "tanh", "relu"])
-def test_a_slope_is_its_formula(name):
-    a, delta = naive.activate(name, Z), np.random.default_rng(1).normal(size=Z.shape)
-    scaled = delta.copy()
-    kernels.slope(name)(scaled, a)
-    np.testing.assert_allclose(scaled, naive.scale_by_slope(name, delta, a), rtol=1e-15)
+def within(flat):
+    return flat[WITHIN].reshape(ROWS, 8)[:, :COLUMNS]
 
 
-@pytest.mark.parametrize(("name", "limits"), [("sigmoid", (1, 0)), ("tanh", (1, -1)), ("relu", (np.inf, 0))])
-def test_infinities_reach_the_limits_and_nan_stays(name, limits):
-    a = SPECIAL.copy()
-    kernels.activation(name)(a)
-    np.testing.assert_array_equal(a[0, 2:4], limits)
-    assert np.isnan(a[0, 4])
+def around(flat):
+    rest = flat.copy()
+    within(rest)[...] = 0
+    return rest[rest != 0]
 
 
-def test_the_slope_of_relu_at_zero_is_zero():
-    delta = np.ones((1, 3))
-    kernels.slope("relu")(delta, np.array([[0.0, 1e-300, -1.0]]))
-    np.testing.assert_array_equal(delta, [[0, 1, 0]])
+@pytest.fixture
+def z():
+    return np.random.default_rng(0).normal(scale=3, size=(ROWS, COLUMNS))
 
 
-def test_float32_stays_float32():
-    for name in ("sigmoid", "tanh", "relu"):
-        a = Z.astype(np.float32)
-        kernels.activation(name)(a)
-        np.testing.assert_allclose(a, naive.activate(name, Z), rtol=5e-7, atol=1e-6)  # rounding of z itself
+@pytest.fixture
+def constants():
+    """theta, in which the constants of five units stand from 4 on."""
+    return np.random.default_rng(1).random(12)
 
 
-def test_softmax_runs_back_through_its_jacobian():
-    a = np.stack([naive.softmax(row) for row in Z])
-    delta = np.random.default_rng(1).normal(size=Z.shape)
-    expected = np.stack([naive.softmax_jacobian(row) @ error for row, error in zip(a, delta, strict=True)])
-    kernels.softmax_backward(delta, a)
-    np.testing.assert_allclose(delta, expected, atol=1e-15)
+@pytest.mark.parametrize("name", ["prelu", "bipolar_prelu"])
+@pytest.mark.parametrize("in_place", [True, False])
+def test_forward_fills_its_part_of_a_matrix_and_nothing_else(name, in_place, z, constants):
+    source, inputs = placed(z)
+    target, outputs = (source, inputs) if in_place else placed(0)
+    forward_kernel(ACTIVATIONS[name])(inputs, outputs, ROWS, COLUMNS, constants, 4)
+    np.testing.assert_allclose(within(target), naive.activate(name, z, constants[4:9]), rtol=1e-15)
+    assert set(around(target)) == {UNTOUCHED}
+    if not in_place:
+        np.testing.assert_array_equal(within(source), z)
 
 
-def test_prelu_learns_its_slope_below_zero():
-    alpha = np.array([0.25, 0.0, -0.5, 1.0, 2.0])
-    a = Z.copy()
-    kernels.prelu(a, alpha)
-    np.testing.assert_array_equal(a, np.where(Z > 0, Z, alpha * Z))
-    delta, gradient = np.ones_like(Z), np.zeros(5)
-    kernels.prelu_backward(delta, Z, alpha, gradient)
-    np.testing.assert_array_equal(delta, np.where(Z > 0, 1, np.broadcast_to(alpha, Z.shape)))
-    np.testing.assert_allclose(gradient, np.minimum(0, Z).sum(axis=0), rtol=1e-14)
+def test_backward_multiplies_errors_by_the_slopes(z, constants):
+    error = np.random.default_rng(2).normal(size=z.shape)
+    (_, a), (errors, delta) = placed(naive.activate("relu", z)), placed(error)
+    backward_kernel(ACTIVATIONS["relu"])(delta, a, a, ROWS, COLUMNS, constants, 4, constants[:0], 0)
+    np.testing.assert_array_equal(within(errors), error * naive.slope("relu", z))
+    assert set(around(errors)) == {UNTOUCHED}
+
+
+@pytest.mark.parametrize("name", ["prelu", "bipolar_prelu"])
+def test_backward_adds_up_the_gradient_of_what_units_learn(name, z, constants):
+    error, c = np.random.default_rng(2).normal(size=z.shape), constants[4:9]
+    (_, inputs), (_, outputs) = placed(z), placed(naive.activate(name, z, c))
+    errors, delta = placed(error)
+    gradient = np.ones(9)
+    backward_kernel(ACTIVATIONS[name])(delta, inputs, outputs, ROWS, COLUMNS, constants, 4, gradient, 2)
+    np.testing.assert_allclose(within(errors), error * naive.slope(name, z, c), rtol=1e-15)
+    expected = np.ones(9)
+    expected[2:7] += (error * naive.constant_slope(name, z, c)).sum(axis=0)
+    np.testing.assert_allclose(gradient, expected, rtol=1e-14)
+    assert set(around(errors)) == {UNTOUCHED}
+
+
+def test_a_loss_sees_the_rows_it_is_given_by_number_and_leaves_the_others(z):
+    targets, where = np.random.default_rng(3).random((6, COLUMNS)), np.array([4, 1, 5])
+    (_, inputs), (_, outputs), (errors, delta) = placed(z), placed(0), placed(UNTOUCHED)
+    losses = np.full(ROWS, UNTOUCHED)
+    kernel = loss_for("squared", "linear").kernel
+    kernel(inputs, outputs, delta, targets, where, np.empty(0), 3.0, 1, 3, losses)
+    np.testing.assert_allclose(losses, [UNTOUCHED, *((z - targets[where]) ** 2).sum(axis=1)[1:] / 2], rtol=1e-15)
+    np.testing.assert_allclose(within(errors)[1:], (z - targets[where])[1:] / 3, rtol=1e-15)
+    assert set(around(errors)) == {UNTOUCHED}
+    assert set(within(errors)[0]) == {UNTOUCHED}

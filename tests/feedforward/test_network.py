@@ -117,6 +117,18 @@ def test_dropout_keeps_the_expectation_and_draws_anew_for_every_step():
     assert not np.array_equal(*masks)
 
 
+def test_noise_is_normal_around_the_inputs_and_drawn_anew_for_every_step():
+    net = Topology.mlp(500, 2)
+    backprop, X = Backprop(Network(net), noise=0.3), np.full((40, 500), 2.0)
+    noisy = [backprop._jitter(X, Key.from_seed(0), step) for step in (0, 1)]
+    assert abs(noisy[0].mean() - 2) < 4 * 0.3 / np.sqrt(X.size)
+    assert abs(noisy[0].var() - 0.09) < 4 * 0.09 * np.sqrt(2 / X.size)
+    assert not np.array_equal(*noisy)
+    np.testing.assert_array_equal(X, 2)
+    with pytest.raises(InvalidInput, match=r"noise must be a number in \[0, inf\)"):
+        Backprop(Network(net), noise=-1)
+
+
 def test_zero_in_every_input_learns_the_bias_alone():
     net = Topology.mlp(4, 3, unit="linear")
     params = initialise(net, random_state=0, dtype="float64")

@@ -1,0 +1,83 @@
+"""Where the kernels stand that the compiled epoch calls: each is compiled when a network first has use for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numba
+import numpy as np
+from numba import types
+
+from bioneuro._jit.dispatch import address
+from bioneuro._jit.gemm import multiply, multiply_nt
+from bioneuro._jit.simd import Matrix
+from bioneuro._jit.sparse import multiply_sparse_rows
+from bioneuro.optim.kernels import block
+from bioneuro.optim.rules import Optimizer
+from feedforward import batch_kernels
+from feedforward.activations import Activation, backward_kernel, forward_kernel
+from feedforward.epoch import Calls, Data
+from feedforward.losses import Loss
+
+# the kernels of `Calls` and their arguments: m a matrix, v a vector, i a whole number, d a float64, b a Boolean,
+# w whole numbers, s int32 numbers, k the words of a key, D the data
+_KERNELS: dict[str, tuple[Callable, str]] = {
+    "multiply": (multiply, "mmmiiib"),
+    "multiply_nt": (multiply_nt, "mmmiiib"),
+    "multiply_sparse": (multiply_sparse_rows, "wwsvmmiib"),
+    "gather": (batch_kernels.gather, "Dmiiii"),
+    "sort_by_feature": (batch_kernels.sort_by_feature, "Dmiiii"),
+    "jitter": (batch_kernels.jitter, "mkdiiiii"),
+    "drop": (batch_kernels.drop, "mmmkdiiii"),
+    "multiply_entries": (batch_kernels.multiply_entries, "mmii"),
+    "add_row": (batch_kernels.add_row, "mvii"),
+    "sum_rows": (batch_kernels.sum_rows, "mvii"),
+    "scale": (batch_kernels.scale, "mvmiib"),
+    "sum_products": (batch_kernels.sum_products, "mmvii"),
+    "normalise": (batch_kernels.normalise, "mmmmiid"),
+    "follow": (batch_kernels.follow, "mmid"),
+    "normalise_back": (batch_kernels.normalise_back, "mmmmii"),
+}
+
+
+class Addresses:
+    """The kernels for one type of numbers, float32 or float64."""
+
+    def __init__(self, dtype: np.dtype):
+        number = numba.from_dtype(dtype)
+        vector = types.Array(number, 1, "C")
+        self._kinds = {
+            "m": types.NamedTuple([vector, types.int64, types.int64, types.int64], Matrix),
+            "v": vector,
+            "t": types.Array(number, 2, "C"),
+            "i": types.int64,
+            "d": types.float64,
+            "b": types.boolean,
+            "w": types.Array(types.int64, 1, "C"),
+            "s": types.Array(types.int32, 1, "C"),
+            "k": types.Array(types.uint64, 1, "C"),
+            "l": types.Array(types.float64, 1, "C"),
+        }
+
+    def forward(self, activation: Activation) -> int:
+        return self._of(forward_kernel(activation), "mmiivi")
+
+    def backward(self, activation: Activation) -> int:
+        return self._of(backward_kernel(activation), "mmmiivivi")
+
+    def loss(self, loss: Loss) -> int:
+        return self._of(loss.kernel, "mmmtwvdiil")
+
+    def rule(self, optimizer: Optimizer) -> int:
+        return self._of(block(type(optimizer).rule, len(optimizer.moments)), "vvvviiviiiivv")
+
+    def calls(self, used: set[str], data: Data, loss: Loss) -> Calls:
+        """The addresses of the kernels named, with `sort_by_feature` in the place of `gather` where that is used."""
+        self._kinds["D"] = numba.typeof(data)
+        found = {name: self._of(*_KERNELS[name]) for name in sorted(used)}
+        if "sort_by_feature" in found:
+            found["gather"] = found.pop("sort_by_feature")
+        return Calls(loss=self.loss(loss), **found)
+
+    def _of(self, kernel: Callable, arguments: str) -> int:
+        return address(kernel, *(self._kinds[argument] for argument in arguments))

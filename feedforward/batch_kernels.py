@@ -1,0 +1,251 @@
+"""What is done to a batch between two products: kernels that the compiled epoch calls by address.
+
+Matrices are `Matrix`, (rows, columns) with contiguous rows; a worker gets the columns that are its own. All return 0.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bioneuro._jit.kernel import kernel, scalar
+from bioneuro._jit.philox import philox, uniform32
+from bioneuro._jit.random import draw_normal
+from bioneuro._jit.team import share
+
+SHIFT, GAIN, MEAN, VARIANCE = range(4)  # rows of `own`, what a normalised population learns; SHIFT is its bias
+BATCH_MEAN, BATCH_VARIANCE, SPREAD, SHIFT_GRADIENT, GAIN_GRADIENT = range(
+    5
+)  # rows of `batch`, what a batch tells of it
+N_BATCH = 5
+
+
+@scalar
+def _row(m, i, columns):
+    return m.values[m.start + i * m.row :][:columns]
+
+
+@scalar
+def _clear(vector):
+    for j in range(vector.shape[0]):
+        vector[j] = 0
+
+
+# -- inputs ------------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def gather(data, to, begin, rows, worker, workers):
+    """Copy the rows of a batch together, each worker some rows of dense inputs."""
+    i0, i1 = share(rows, worker, workers, 1)
+    for i in range(i0, i1):
+        source = data.X[data.order[begin + i]]
+        target = _row(to, i, source.shape[0])
+        for j in range(target.shape[0]):
+            target[j] = source[j]
+    return 0
+
+
+@kernel
+def sort_by_feature(data, to, begin, rows, worker, workers):
+    """The same of sparse inputs: the entries of the worker's own features, by feature and row.
+
+    Features ascend within a row of the data; `to` stays as it is.
+    """
+    batch, room = data.batch, data.batch.rows.shape[0] // workers
+    f0, f1 = share(batch.starts.shape[0], worker, workers, 1)
+    for f in range(f0, f1):
+        batch.ends[f] = 0
+    for i in range(rows):
+        start, end = data.row_starts[data.order[begin + i]], data.row_starts[data.order[begin + i] + 1]
+        if worker == 0:
+            batch.row_starts[i], batch.row_ends[i] = start, end
+        e = _first_from(data.features, start, end, f0)
+        while e < end and data.features[e] < f1:
+            batch.ends[data.features[e]] += 1
+            e += 1
+    place = worker * room
+    for f in range(f0, f1):
+        count = batch.ends[f]
+        batch.starts[f] = batch.ends[f] = place
+        place += count
+    for i in range(rows):
+        start, end = data.row_starts[data.order[begin + i]], data.row_starts[data.order[begin + i] + 1]
+        e = _first_from(data.features, start, end, f0)
+        while e < end and data.features[e] < f1:
+            place = batch.ends[data.features[e]]
+            batch.rows[place], batch.values[place] = i, data.values[e]
+            batch.ends[data.features[e]] = place + 1
+            e += 1
+    return 0
+
+
+@kernel
+def _first_from(features, start, end, wanted):
+    """Where in the ascending features[start:end] the first that is not below `wanted` stands."""
+    while start < end:
+        middle = (start + end) // 2
+        if features[middle] < wanted:
+            start = middle + 1
+        else:
+            end = middle
+    return start
+
+
+@kernel
+def jitter(x, key, sigma, rows, columns, step, worker, workers):
+    """x += sigma n, n standard normal as `random.fill_normal` draws it; each worker the rows that it gathered."""
+    i0, i1 = share(rows, worker, workers, 1)
+    number, draws, factor = np.empty(1, np.uint64), np.empty((1, columns), x.values.dtype), x.values.dtype.type(sigma)
+    for i in range(i0, i1):
+        number[0] = i
+        draw_normal(key, number, np.uint64(step), draws)
+        target, drawn = _row(x, i, columns), draws[0]
+        for j in range(target.shape[0]):
+            target[j] += factor * drawn[j]
+    return 0
+
+
+# -- bias, dropout, one-to-one projections -----------------------------------------------------------------------------
+
+
+@kernel
+def add_row(z, row, rows, columns):
+    """z_i += row, for every i."""
+    source = row[:columns]
+    for i in range(rows):
+        target = _row(z, i, columns)
+        for j in range(target.shape[0]):
+            target[j] += source[j]
+    return 0
+
+
+@kernel
+def sum_rows(m, out, rows, columns):
+    """out = sum over i of m_i."""
+    total = out[:columns]
+    _clear(total)
+    for i in range(rows):
+        source = _row(m, i, columns)
+        for j in range(total.shape[0]):
+            total[j] += source[j]
+    return 0
+
+
+@kernel
+def drop(a, mask, emitted, key, share_dead, rows, columns, first, step):
+    """mask = 0 for the dead, 1 / (1 - share_dead) for the living, as `random.fill_uniform` draws; emitted = a mask.
+
+    first : which unit of the population the first column is, a multiple of 4.
+    """
+    living, bound = a.values.dtype.type(1 / (1 - share_dead)), np.float32(share_dead)
+    for i in range(rows):
+        factors, source, target = _row(mask, i, columns), _row(a, i, columns), _row(emitted, i, columns)
+        for j in range(0, factors.shape[0], 4):
+            words = philox(np.uint64((first + j) // 4), np.uint64(i), np.uint64(step), np.uint64(0), key[0], key[1])
+            for lane in range(4):
+                factors[j + lane] = living if uniform32(words[lane]) >= bound else 0
+        for j in range(target.shape[0]):
+            target[j] = source[j] * factors[j]
+    return 0
+
+
+@kernel
+def multiply_entries(m, by, rows, columns):
+    """m_ij *= by_ij."""
+    for i in range(rows):
+        target, factors = _row(m, i, columns), _row(by, i, columns)
+        for j in range(target.shape[0]):
+            target[j] *= factors[j]
+    return 0
+
+
+@kernel
+def scale(x, weights, out, rows, columns, more):
+    """out (+)= x w, unit by unit."""
+    w = weights[:columns]
+    for i in range(rows):
+        source, target = _row(x, i, columns), _row(out, i, columns)
+        if more:
+            for j in range(target.shape[0]):
+                target[j] += source[j] * w[j]
+        else:
+            for j in range(target.shape[0]):
+                target[j] = source[j] * w[j]
+    return 0
+
+
+@kernel
+def sum_products(x, m, out, rows, columns):
+    """out[j] = sum over i of x_ij m_ij."""
+    total = out[:columns]
+    _clear(total)
+    for i in range(rows):
+        left, right = _row(x, i, columns), _row(m, i, columns)
+        for j in range(total.shape[0]):
+            total[j] += left[j] * right[j]
+    return 0
+
+
+# -- batch normalisation -----------------------------------------------------------------------------------------------
+
+
+@kernel
+def normalise(z, out, own, batch, rows, columns, epsilon):
+    """z <- z_hat = (z - mean) / sqrt(variance + epsilon), out <- gain z_hat + shift.
+
+    mean, variance : of the rows, column by column; the variance with 1 / rows here and unbiased in `batch`.
+    """
+    mean, variance, spread = (
+        _row(batch, BATCH_MEAN, columns),
+        _row(batch, BATCH_VARIANCE, columns),
+        _row(batch, SPREAD, columns),
+    )
+    shift, gain = _row(own, SHIFT, columns), _row(own, GAIN, columns)
+    sum_rows(z, mean, rows, columns)
+    for j in range(mean.shape[0]):
+        mean[j] /= rows
+    _clear(variance)
+    for i in range(rows):
+        source = _row(z, i, columns)
+        for j in range(variance.shape[0]):
+            source[j] -= mean[j]
+            variance[j] += source[j] * source[j]
+    for j in range(variance.shape[0]):
+        spread[j] = 1 / np.sqrt(variance[j] / rows + epsilon)
+        variance[j] /= rows - 1
+    for i in range(rows):
+        source, target = _row(z, i, columns), _row(out, i, columns)
+        for j in range(target.shape[0]):
+            source[j] *= spread[j]
+            target[j] = gain[j] * source[j] + shift[j]
+    return 0
+
+
+@kernel
+def follow(own, batch, columns, momentum):
+    """The running mean and variance move towards those of the batch: m <- m + momentum (m_batch - m)."""
+    factor = own.values.dtype.type(momentum)
+    for i in range(2):
+        running, seen = _row(own, MEAN + i, columns), _row(batch, BATCH_MEAN + i, columns)
+        for j in range(running.shape[0]):
+            running[j] += factor * (seen[j] - running[j])
+    return 0
+
+
+@kernel
+def normalise_back(delta, z_hat, own, batch, rows, columns):
+    """delta <- dL/dz = gain spread (delta - mean of delta - z_hat times the mean of delta z_hat).
+
+    delta : dL/d(gain z_hat + shift) before. The gradients of shift and gain, its sums, go to `batch`.
+    """
+    spread, gain = _row(batch, SPREAD, columns), _row(own, GAIN, columns)
+    of_shift, of_gain = _row(batch, SHIFT_GRADIENT, columns), _row(batch, GAIN_GRADIENT, columns)
+    sum_rows(delta, of_shift, rows, columns)
+    sum_products(delta, z_hat, of_gain, rows, columns)
+    share_of_row = delta.values.dtype.type(1 / rows)
+    for i in range(rows):
+        target, normal = _row(delta, i, columns), _row(z_hat, i, columns)
+        for j in range(target.shape[0]):
+            common = share_of_row * (of_shift[j] + normal[j] * of_gain[j])
+            target[j] = gain[j] * spread[j] * (target[j] - common)
+    return 0

@@ -1,0 +1,333 @@
+"""Many training steps in one compiled call, by a team of threads.
+
+**Every worker owns units**: a range of the columns of each population, in whole registers. It computes what reaches
+them and what they emit, the error of their inputs, and the learning of the weights that end on them, which therefore
+stay in its own cache. A step is
+
+    forward, population by population:  z = sum a_pre W, normalised or not, + bias;  a = f(z), dropped units silent
+    the loss, row by row:               dL/dz of the outputs
+    backward:                           delta = (sum delta_post W') f'(z), back through the normalisation
+    update:                             a_pre' delta, a block of rows at a time, straight into the optimiser
+
+with a barrier after each population, and no sum is split between workers: the bits do not depend on their number.
+
+Nothing here is compiled for one network, loss or optimiser: the tables of a `Plan` say what to do, and what is done to
+numbers is done by kernels called by address (`_jit/dispatch.py`). Rows of all matrices are padded with zeros to whole
+registers. `feedforward.layout` makes the tables, `feedforward.program` runs the steps.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bioneuro._jit.dispatch import call
+from bioneuro._jit.kernel import kernel
+from bioneuro._jit.simd import stored, turned
+from bioneuro._jit.team import barrier, enter, share
+
+PAD = 16  # numbers that rows are padded to: a register, and a cache line of float32
+BLOCK = 24  # rows of a gradient that are made and used at a time
+
+# columns of `Plan.populations`, one row a population in feedforward order, the input first; places are in `Plan.space`
+(
+    SIZE,  # units
+    WIDTH,  # the same, padded
+    ARRIVED,  # where products add up: z, or, where that is normalised, z before it and then z_hat
+    INPUT,  # z
+    OUTPUT,  # a; the same place where the way back needs no z
+    ERROR,  # dL/dz
+    EMITTED,  # what other populations see: a, or, in a place of its own, a times the mask
+    MASK,  # what dropout multiplies with; -1: no dropout
+    BATCH,  # what the normalisation knows of a batch; -1: not normalised
+    BIAS,  # in theta, and where normalised what else it learns behind; -1: none
+    BIAS_GRADIENT,  # -1: none, or left to the normalisation
+    CONSTANT,  # in theta: the number that each unit of the type has, learnt or not
+    CONSTANT_GRADIENT,  # -1: it is not learnt
+    FORWARD,  # address of a = f(z); 0: a is z, or the loss computes it
+    BACKWARD,  # address of delta <- delta f'(z); 0: nothing to do
+    FIRST_IN,  # projections that end here: rows FIRST_IN to LAST_IN of `Plan.projections`
+    LAST_IN,
+    FIRST_OUT,  # projections that begin here: entries FIRST_OUT to LAST_OUT of `Plan.outgoing`
+    LAST_OUT,
+    FIRST_ARRAY,  # what its units learn: rows FIRST_ARRAY to LAST_ARRAY of `Plan.arrays`
+    LAST_ARRAY,
+) = range(21)
+N_POPULATION = 21
+PRE, POST, WEIGHTS, ONE_TO_ONE, OWN = range(5)  # columns of `Plan.projections`; WEIGHTS in theta; OWN -1: frozen
+N_PROJECTION = 5
+PLACE, GRADIENT, ARRAY_OWN = range(3)  # columns of `Plan.arrays`: in theta, in space, row of `Learning.own`
+N_ARRAY = 3
+DROPOUT, NOISE, MOMENTUM, EPSILON = range(4)  # columns of `Plan.numbers`: share of the dead, sigma, of normalisation
+N_NUMBER = 4
+
+
+class Calls(NamedTuple):
+    """Addresses of kernels; 0 for what a network has no use for."""
+
+    multiply: int = 0
+    multiply_nt: int = 0
+    multiply_sparse: int = 0
+    loss: int = 0
+    gather: int = 0  # or `sort_by_feature`
+    jitter: int = 0
+    drop: int = 0
+    multiply_entries: int = 0
+    add_row: int = 0
+    sum_rows: int = 0
+    scale: int = 0
+    sum_products: int = 0
+    normalise: int = 0
+    follow: int = 0
+    normalise_back: int = 0
+
+
+class Plan(NamedTuple):
+    """What a network computes and where; see the names of the columns above."""
+
+    populations: np.ndarray
+    projections: np.ndarray
+    outgoing: np.ndarray
+    arrays: np.ndarray
+    numbers: np.ndarray  # (n_populations, N_NUMBER) float64
+    keys: np.ndarray  # (n_populations, 2, 2) uint64: words of the keys of dropout and of noise
+    space: np.ndarray  # flat: everything that passes through the network
+    calls: Calls
+
+
+class Columns(NamedTuple):
+    """Sparse inputs of one batch: where its rows lie in the data, and its entries by feature, with their rows."""
+
+    row_starts: np.ndarray
+    row_ends: np.ndarray
+    starts: np.ndarray
+    ends: np.ndarray
+    rows: np.ndarray
+    values: np.ndarray
+
+
+class Data(NamedTuple):
+    """The rows to learn from, in `order`; step s takes entries begins[s] to begins[s + 1] of it.
+
+    Inputs are dense, in X, or, where X is empty, sparse: row i has entries row_starts[i] to row_starts[i + 1].
+    """
+
+    X: np.ndarray
+    row_starts: np.ndarray
+    features: np.ndarray
+    values: np.ndarray
+    batch: Columns
+    y: np.ndarray
+    weights: np.ndarray  # of the rows; empty: all 1
+    order: np.ndarray
+    begins: np.ndarray
+    losses: np.ndarray  # out: of each row, in order
+
+
+class Learning(NamedTuple):
+    """What changes, and how: padded theta and moments, the rule's address, constants of steps and of arrays."""
+
+    theta: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    third: np.ndarray
+    rule: int
+    constants: np.ndarray  # (steps, ...)
+    own: np.ndarray  # (arrays, ...)
+    scratch: np.ndarray  # (workers, ...) for a block of gradients
+
+
+@kernel
+def train(team, worker, plan, data, learning, first, last, before):
+    """Take steps first, ..., last - 1 of `data`, which begin `before` steps after the beginning of the training."""
+    workers = enter(team)
+    n_populations = plan.populations.shape[0]
+    for step in range(first, last):
+        begin = data.begins[step]
+        rows = data.begins[step + 1] - begin
+        _gather(plan, data, begin, rows, before + step, worker, workers)
+        if not barrier(team):
+            return
+        if plan.populations[0, MASK] >= 0:
+            _drop(plan, 0, rows, before + step, worker, workers)
+            if not barrier(team):
+                return
+        for p in range(1, n_populations):
+            _forward(plan, data, learning, p, rows, before + step, worker, workers)
+            if not barrier(team):
+                return
+        _loss(plan, data, begin, rows, worker, workers)
+        if not barrier(team):
+            return
+        for p in range(n_populations - 1, 0, -1):
+            _backward(plan, learning, p, rows, worker, workers)
+            if not barrier(team):
+                return
+        constants = learning.constants[step - first]
+        for p in range(1, n_populations):
+            _update(plan, data, learning, constants, p, rows, worker, workers)
+        if not barrier(team):
+            return
+
+
+@kernel
+def _gather(plan, data, begin, rows, step, worker, workers):
+    """Put the batch together: each worker some rows of dense inputs, or some features of sparse ones."""
+    at = plan.populations[0]
+    x = stored(plan.space, at[OUTPUT], at[WIDTH])
+    call(plan.calls.gather, (data, x, begin, rows, worker, workers))
+    sigma = plan.numbers[0, NOISE]
+    if sigma > 0:
+        call(plan.calls.jitter, (x, plan.keys[0, 1], sigma, rows, at[SIZE], step, worker, workers))
+
+
+@kernel
+def _forward(plan, data, learning, p, rows, step, worker, workers):
+    """z and a of the worker's own units."""
+    at = plan.populations[p]
+    c0, c1 = share(at[WIDTH], worker, workers, PAD)
+    columns = c1 - c0
+    if columns == 0:
+        return
+    z = stored(plan.space, at[ARRIVED] + c0, at[WIDTH])
+    more = False
+    for q in range(at[FIRST_IN], at[LAST_IN]):
+        edge = plan.projections[q]
+        pre = plan.populations[edge[PRE]]
+        if edge[ONE_TO_ONE]:
+            x, weights = stored(plan.space, pre[EMITTED] + c0, pre[WIDTH]), learning.theta[edge[WEIGHTS] + c0 :]
+            call(plan.calls.scale, (x, weights, z, rows, columns, more))
+        else:
+            weights = stored(learning.theta, edge[WEIGHTS] + c0, at[WIDTH])
+            if edge[PRE] == 0 and data.X.shape[0] == 0:
+                batch = data.batch
+                entries = (batch.row_starts, batch.row_ends, data.features, data.values)
+                call(plan.calls.multiply_sparse, (*entries, weights, z, rows, columns, more))
+            else:
+                x = stored(plan.space, pre[EMITTED], pre[WIDTH])
+                call(plan.calls.multiply, (x, weights, z, rows, columns, pre[SIZE], more))
+        more = True
+    if at[BATCH] >= 0:
+        arrived, z = z, stored(plan.space, at[INPUT] + c0, at[WIDTH])
+        own, batch = stored(learning.theta, at[BIAS] + c0, at[WIDTH]), stored(plan.space, at[BATCH] + c0, at[WIDTH])
+        call(plan.calls.normalise, (arrived, z, own, batch, rows, columns, plan.numbers[p, EPSILON]))
+        call(plan.calls.follow, (own, batch, columns, plan.numbers[p, MOMENTUM]))
+    elif at[BIAS] >= 0:
+        call(plan.calls.add_row, (z, learning.theta[at[BIAS] + c0 :], rows, columns))
+    if at[FORWARD]:
+        a = stored(plan.space, at[OUTPUT] + c0, at[WIDTH])
+        call(at[FORWARD], (z, a, rows, columns, learning.theta, at[CONSTANT] + c0))
+    if at[MASK] >= 0:
+        _drop(plan, p, rows, step, worker, workers)
+
+
+@kernel
+def _drop(plan, p, rows, step, worker, workers):
+    """Draw which of the worker's own units are silent in each row."""
+    at = plan.populations[p]
+    c0, c1 = share(at[WIDTH], worker, workers, PAD)
+    a, mask = stored(plan.space, at[OUTPUT] + c0, at[WIDTH]), stored(plan.space, at[MASK] + c0, at[WIDTH])
+    emitted = stored(plan.space, at[EMITTED] + c0, at[WIDTH])
+    call(plan.calls.drop, (a, mask, emitted, plan.keys[p, 0], plan.numbers[p, DROPOUT], rows, c1 - c0, c0, step))
+
+
+@kernel
+def _loss(plan, data, begin, rows, worker, workers):
+    """dL/dz (dL/da, where the loss does not know the unit) of the worker's share of the rows."""
+    at = plan.populations[-1]
+    i0, i1 = share(rows, worker, workers, 1)
+    z, a = stored(plan.space, at[INPUT], at[WIDTH]), stored(plan.space, at[OUTPUT], at[WIDTH])
+    delta = stored(plan.space, at[ERROR], at[WIDTH])
+    total = np.float64(rows)
+    if data.weights.shape[0]:
+        total = np.float64(0)
+        for i in range(rows):
+            total += data.weights[data.order[begin + i]]
+    where = data.order[begin : begin + rows]
+    losses = data.losses[begin : begin + rows]
+    call(plan.calls.loss, (z, a, delta, data.y, where, data.weights, total, i0, i1, losses))
+
+
+@kernel
+def _backward(plan, learning, p, rows, worker, workers):
+    """delta of the worker's own units."""
+    at = plan.populations[p]
+    c0, c1 = share(at[WIDTH], worker, workers, PAD)
+    columns = c1 - c0
+    if columns == 0:
+        return
+    delta = stored(plan.space, at[ERROR] + c0, at[WIDTH])
+    more = p == plan.populations.shape[0] - 1
+    for k in range(at[FIRST_OUT], at[LAST_OUT]):
+        edge = plan.projections[plan.outgoing[k]]
+        post = plan.populations[edge[POST]]
+        if edge[ONE_TO_ONE]:
+            error, weights = stored(plan.space, post[ERROR] + c0, post[WIDTH]), learning.theta[edge[WEIGHTS] + c0 :]
+            call(plan.calls.scale, (error, weights, delta, rows, columns, more))
+        else:
+            error = stored(plan.space, post[ERROR], post[WIDTH])
+            weights = stored(learning.theta, edge[WEIGHTS] + c0 * post[WIDTH], post[WIDTH])
+            call(plan.calls.multiply_nt, (error, weights, delta, rows, min(c1, at[SIZE]) - c0, post[WIDTH], more))
+        more = True
+    if at[MASK] >= 0:
+        call(plan.calls.multiply_entries, (delta, stored(plan.space, at[MASK] + c0, at[WIDTH]), rows, columns))
+    if at[BACKWARD]:
+        z, a = stored(plan.space, at[INPUT] + c0, at[WIDTH]), stored(plan.space, at[OUTPUT] + c0, at[WIDTH])
+        learnt = max(at[CONSTANT_GRADIENT], 0) + c0
+        if at[CONSTANT_GRADIENT] >= 0:
+            for j in range(learnt, learnt + columns):
+                plan.space[j] = 0
+        constant = at[CONSTANT] + c0
+        call(at[BACKWARD], (delta, z, a, rows, columns, learning.theta, constant, plan.space, learnt))
+    if at[BATCH] >= 0:
+        z_hat, batch = stored(plan.space, at[ARRIVED] + c0, at[WIDTH]), stored(plan.space, at[BATCH] + c0, at[WIDTH])
+        own = stored(learning.theta, at[BIAS] + c0, at[WIDTH])
+        call(plan.calls.normalise_back, (delta, z_hat, own, batch, rows, columns))
+
+
+@kernel
+def _update(plan, data, learning, constants, p, rows, worker, workers):
+    """One step of all that ends on the worker's own units."""
+    at = plan.populations[p]
+    c0, c1 = share(at[WIDTH], worker, workers, PAD)
+    columns = c1 - c0
+    if columns == 0:
+        return
+    scratch = learning.scratch[worker]
+    delta, block = stored(plan.space, at[ERROR] + c0, at[WIDTH]), stored(scratch, 0, columns)
+    for q in range(at[FIRST_IN], at[LAST_IN]):
+        edge = plan.projections[q]
+        pre = plan.populations[edge[PRE]]
+        if edge[OWN] < 0:
+            continue
+        if edge[ONE_TO_ONE]:
+            x = stored(plan.space, pre[EMITTED] + c0, pre[WIDTH])
+            call(plan.calls.sum_products, (x, delta, scratch, rows, columns))
+            _step(learning, edge[WEIGHTS] + c0, at[WIDTH], 1, columns, constants, edge[OWN], scratch, 0)
+            continue
+        for first in range(0, pre[SIZE], BLOCK):
+            count = min(BLOCK, pre[SIZE] - first)
+            if edge[PRE] == 0 and data.X.shape[0] == 0:
+                batch = data.batch
+                entries = (batch.starts[first:], batch.ends[first:], batch.rows, batch.values)
+                call(plan.calls.multiply_sparse, (*entries, delta, block, count, columns, False))
+            else:
+                x = turned(stored(plan.space, pre[EMITTED] + first, pre[WIDTH]))  # units by rows of the batch
+                call(plan.calls.multiply, (x, delta, block, count, columns, rows, False))
+            place = edge[WEIGHTS] + first * at[WIDTH] + c0
+            _step(learning, place, at[WIDTH], count, columns, constants, edge[OWN], scratch, 0)
+    if at[BIAS_GRADIENT] >= 0:
+        call(plan.calls.sum_rows, (delta, plan.space[at[BIAS_GRADIENT] + c0 :], rows, columns))
+    for k in range(at[FIRST_ARRAY], at[LAST_ARRAY]):
+        array = plan.arrays[k]
+        place, gradient = array[PLACE] + c0, array[GRADIENT] + c0
+        _step(learning, place, at[WIDTH], 1, columns, constants, array[ARRAY_OWN], plan.space, gradient)
+
+
+@kernel
+def _step(learning, place, row, rows, columns, constants, array, gradient, start):
+    """Hand a block of gradients, (rows, columns) from `start` on, to the optimiser."""
+    moments = (learning.first, learning.second, learning.third)
+    block = (place, row, gradient, start, columns, rows, columns)
+    call(learning.rule, (learning.theta, *moments, *block, constants, learning.own[array]))

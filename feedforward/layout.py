@@ -1,0 +1,171 @@
+"""Where everything stands in a compiled training: from a network to the tables of `epoch.Plan`.
+
+Rows of every matrix are padded with zeros to whole registers: the columns of weights, and what passes through.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from bioneuro.parameters import Parameters, aligned_zeros
+from bioneuro.topology import OneToOne, Population, Projection
+from feedforward import epoch
+from feedforward.addresses import Addresses
+from feedforward.batch_kernels import GAIN_GRADIENT, N_BATCH, SHIFT_GRADIENT
+from feedforward.epoch import PAD, Calls, Plan
+from feedforward.kernels import linear
+from feedforward.network import Backprop, Layer, constants_of
+
+
+class Place(NamedTuple):
+    """An array in the padded theta, and which row of `Learning.own` is its."""
+
+    own: int
+    start: int
+    rows: int
+    columns: int
+
+
+class Layout:
+    """The places of one training.
+
+    populations : in the order of the tables, the input first. theta_size, space_size : lengths of the flat arrays.
+    """
+
+    def __init__(self, backprop: Backprop, parameters: Parameters, batch_size: int, frozen: frozenset[str]):
+        self.backprop, self.network, self.batch_size = backprop, backprop.network, batch_size
+        self.populations = (self.network.input, *(layer.population for layer in self.network.layers))
+        self.addresses = Addresses(parameters.dtype)
+        self._frozen = frozen
+        self._number = {population.name: number for number, population in enumerate(self.populations)}
+        self._places, self.theta_size, self._space_size = {}, 0, 0
+        for own, (key, block) in enumerate(parameters.topology.layout.items()):
+            rows, columns = (1, *block.shape)[-2:]
+            self._places[key] = Place(own, self.theta_size, rows, columns)
+            self.theta_size += rows * padded(columns)
+        self._constants = {}
+        for population in self.populations[1:]:
+            self._constants[population.name] = self.theta_size
+            self.theta_size += padded(population.size)
+
+    @property
+    def widest(self) -> int:
+        """Numbers in the longest row of what passes through the network."""
+        return max(padded(population.size) for population in self.populations)
+
+    # -- parameters --------------------------------------------------------------------------------------------------
+
+    def view(self, values: np.ndarray, key: str) -> np.ndarray:
+        """One array of parameters, (rows, columns), within the padded theta or a moment of it."""
+        _, start, rows, columns = self._places[key]
+        width = padded(columns)
+        return values[start : start + rows * width].reshape(rows, width)[:, :columns]
+
+    def set_constants(self, theta: np.ndarray, parameters: Parameters) -> None:
+        """Write what units are that they do not learn."""
+        for population, _, activation in self.network.layers:
+            if activation is not None and activation.constant_slope is None:
+                start = self._constants[population.name]
+                theta[start : start + population.size] = constants_of(population, activation, parameters)
+
+    # -- tables ------------------------------------------------------------------------------------------------------
+
+    def plan(self, dtype: np.dtype) -> Plan:
+        """The tables; keys and the addresses in `calls` are still to come."""
+        self._space_size, arrays = 0, []
+        projections = [projection for layer in self.network.layers for projection in layer.incoming]
+        table = np.full((len(self.populations), epoch.N_POPULATION), -1, np.int64)
+        outgoing, incoming = [], 0
+        for row, population in zip(table, self.populations, strict=True):
+            leaving = [number for number, edge in enumerate(projections) if edge.pre == population.name]
+            self._place(row, population)
+            row[epoch.FIRST_OUT], row[epoch.LAST_OUT] = len(outgoing), len(outgoing) + len(leaving)
+            outgoing += leaving
+        for row, layer in zip(table[1:], self.network.layers, strict=True):
+            row[epoch.FIRST_IN], row[epoch.LAST_IN] = incoming, incoming + len(layer.incoming)
+            incoming += len(layer.incoming)
+            learnt = self._place_units(row, layer)
+            row[epoch.FIRST_ARRAY], row[epoch.LAST_ARRAY] = len(arrays), len(arrays) + len(learnt)
+            arrays += learnt
+        return Plan(
+            table,
+            _table([self._edge(projection) for projection in projections], epoch.N_PROJECTION),
+            np.array(outgoing, np.int64),
+            _table(arrays, epoch.N_ARRAY),
+            self._numbers(),
+            np.zeros((len(self.populations), 2, 2), np.uint64),
+            aligned_zeros(self._space_size, dtype),
+            Calls(),
+        )
+
+    def _place(self, row: np.ndarray, population: Population) -> None:
+        """What every population has, inputs included."""
+        row[epoch.SIZE], row[epoch.WIDTH] = population.size, padded(population.size)
+        row[epoch.OUTPUT] = row[epoch.INPUT] = row[epoch.ARRIVED] = self._room(population)
+        row[epoch.ERROR] = self._room(population)
+        row[epoch.EMITTED] = row[epoch.OUTPUT]
+        if population.name in self.backprop.dropout:
+            row[epoch.EMITTED], row[epoch.MASK] = self._room(population), self._room(population)
+        row[epoch.FORWARD] = row[epoch.BACKWARD] = 0
+
+    def _place_units(self, row: np.ndarray, layer: Layer) -> list[tuple[int, int, int]]:
+        """What units compute; return the rows of `Plan.arrays` for what they learn."""
+        population, activation = layer.population, layer.activation
+        name, width, gradients = population.name, padded(population.size), {}
+        closed = population is self.network.output and self.backprop.loss.closed
+        if closed or activation is None or activation.keeps_input:
+            row[epoch.INPUT] = row[epoch.ARRIVED] = self._room(population)
+        if population.bias:
+            row[epoch.BIAS] = self._places[f"{name}.bias"].start
+        if layer.normalised:
+            row[epoch.ARRIVED], row[epoch.BATCH] = self._room(population), self._room(population, N_BATCH)
+            for array, of_batch in (("bias", SHIFT_GRADIENT), ("gain", GAIN_GRADIENT)):
+                gradients[f"{name}.{array}"] = row[epoch.BATCH] + of_batch * width
+        elif population.bias and f"{name}.bias" not in self._frozen:
+            gradients[f"{name}.bias"] = row[epoch.BIAS_GRADIENT] = self._room(population, 1)
+        row[epoch.CONSTANT] = self._constants[name]
+        if activation is not None and activation.constant_slope is not None:
+            key = f"{name}.{activation.constant}"
+            row[epoch.CONSTANT] = self._places[key].start
+            gradients[key] = row[epoch.CONSTANT_GRADIENT] = self._room(population, 1)
+        if not closed and activation is not None and activation.value is not linear:
+            row[epoch.FORWARD] = self.addresses.forward(activation)
+            row[epoch.BACKWARD] = self.addresses.backward(activation)
+        return [
+            (self._places[key].start, gradient, self._places[key].own)
+            for key, gradient in gradients.items()
+            if key not in self._frozen
+        ]
+
+    def _room(self, population: Population, rows: int | None = None) -> int:
+        """A place in the space for so many rows of the population, those of a batch unless said otherwise."""
+        place = self._space_size
+        self._space_size += (self.batch_size if rows is None else rows) * padded(population.size)
+        return place
+
+    def _edge(self, projection: Projection) -> tuple[int, ...]:
+        own, start, _, _ = self._places[projection.name]
+        ends = self._number[projection.pre], self._number[projection.post]
+        return (*ends, start, isinstance(projection, OneToOne), -1 if projection.name in self._frozen else own)
+
+    def _numbers(self) -> np.ndarray:
+        numbers = np.zeros((len(self.populations), epoch.N_NUMBER))
+        for name, share in self.backprop.dropout.items():
+            numbers[self._number[name], epoch.DROPOUT] = share
+        numbers[0, epoch.NOISE] = self.backprop.noise
+        for row, layer in zip(numbers[1:], self.network.layers, strict=True):
+            if layer.normalised:
+                unit = layer.population.unit
+                row[epoch.MOMENTUM], row[epoch.EPSILON] = unit.momentum, unit.epsilon
+        return numbers
+
+
+def padded(size: int) -> int:
+    """`size` up to the next whole register."""
+    return -(-size // PAD) * PAD
+
+
+def _table(rows: list[tuple[int, ...]], columns: int) -> np.ndarray:
+    return np.array(rows, np.int64).reshape(-1, columns)

@@ -1,0 +1,185 @@
+"""The driver of compiled training: it takes the steps of `epoch.train` in pieces.
+
+A piece lasts a twentieth of a second, so that Ctrl-C is heard. The numbers are those of the plain loop, up to the order
+in which a product is summed.
+"""
+
+from __future__ import annotations
+
+import time
+
+import numba
+import numpy as np
+
+from bioneuro._jit.cores import team_size
+from bioneuro._jit.keys import Key
+from bioneuro._jit.team import run_team
+from bioneuro.optim import Transform
+from bioneuro.optim.fused import Fused, fuse
+from bioneuro.optim.kernels import N_OWN
+from bioneuro.parameters import Parameters, aligned_zeros
+from bioneuro.topology import OneToOne
+from feedforward import epoch
+from feedforward.epoch import BLOCK, PAD, Columns, Data, Learning, Plan, train
+from feedforward.layout import Layout
+from feedforward.network import Backprop, Network
+
+_PIECE = 0.05  # seconds in one compiled call
+_OPERATIONS, _UPDATE = 8e10, 5e-10  # products a second, and seconds to update a parameter: roughly, of one core
+_SPARSE = 0.4  # share of numbers other than 0 below which inputs are taken entry by entry
+
+
+def reason_against(network: Network, optimizer: Transform, parameters: Parameters) -> str | None:
+    """Why a training must be run by the plain loop; None if it can be compiled."""
+    if numba.config.DISABLE_JIT:
+        return "the JIT is off"
+    if any(projection.tied_to for projection in network.topology.projections):
+        return "a projection is tied to another"
+    if any(layer.activation is None and layer.population is not network.output for layer in network.layers):
+        return "hidden softmax units"
+    if any(projection.pre == network.output.name for projection in network.topology.projections):
+        return "a projection leaves the output population"
+    if fuse(optimizer, parameters) is None:
+        return "the optimiser is a chain that cannot be fused"
+    return None
+
+
+class Program:
+    """A training made ready to run.
+
+    load, store : copy parameters and moments in and out. run : take steps.
+
+    Parameters
+    ----------
+    backprop : what is computed. parameters : of the network; only their layout and type count here.
+    X, y, weights : all rows, (n, n_input), (n, n_output) and (n,) or None. n_threads : None: as the work is worth.
+    """
+
+    def __init__(
+        self,
+        backprop: Backprop,
+        parameters: Parameters,
+        X: np.ndarray,
+        y: np.ndarray,
+        optimizer: Transform,
+        batch_size: int,
+        n_threads: int | None = None,
+        weights: np.ndarray | None = None,
+    ):
+        self.dtype, self.batch_size, self.steps_at_once = parameters.dtype, batch_size, 1
+        self.fused: Fused = fuse(optimizer, parameters)
+        self.layout = Layout(backprop, parameters, batch_size, self.fused.frozen)
+        self.n_threads = n_threads or self._team(parameters)
+        self.learning = self._learning(parameters, backprop.l2)
+        self.y, self.weights = self._plain(y), self._plain([] if weights is None else weights)
+        self.inputs = self._inputs(self._plain(X), backprop)
+        self.plan = self._plan(backprop)
+
+    def _team(self, parameters: Parameters) -> int:
+        """How many workers the work between two barriers is worth."""
+        products = 6 * self.batch_size * parameters.theta.size  # forward, backward and update, two operations each
+        step = products / _OPERATIONS + parameters.theta.size * _UPDATE
+        barriers = 2 * len(self.layout.populations) * _PIECE / step
+        return team_size(outputs=self.layout.widest // PAD, nanoseconds=1e9 * _PIECE, barriers=int(barriers))
+
+    def _learning(self, parameters: Parameters, l2: float) -> Learning:
+        """Zeros in the place of parameters and moments, and what each array has of its own."""
+        weights = {projection.name for projection in parameters.topology.projections}
+        own = np.array([self.fused.own[key] for key in parameters.topology.layout], self.dtype).reshape(-1, N_OWN)
+        own[:, 1] += [2 * l2 * (key in weights) for key in parameters.topology.layout]
+        names = self.fused.optimizer.moments
+        theta, *moments = (aligned_zeros(self.layout.theta_size, self.dtype) for _ in range(1 + len(names)))
+        unused = [np.zeros(0, self.dtype)] * (3 - len(names))
+        rule, scratch = self.layout.addresses.rule(self.fused.optimizer), (self.n_threads, BLOCK * self.layout.widest)
+        return Learning(
+            theta, *moments, *unused, rule, np.zeros((0, 0), self.dtype), own, np.zeros(scratch, self.dtype)
+        )
+
+    def _plain(self, values) -> np.ndarray:
+        """In C order, of the type of the parameters, and not read-only: one compiled signature serves all data."""
+        return np.require(values, self.dtype, ("C", "W", "A"))
+
+    def _inputs(self, X: np.ndarray, backprop: Backprop) -> tuple:
+        """What `Data` begins with: dense inputs as they are, sparse ones by their entries."""
+        name, batch = backprop.network.input.name, self.batch_size
+        dense = (
+            name in backprop.dropout
+            or backprop.noise > 0
+            or any(
+                isinstance(projection, OneToOne) and projection.pre == name
+                for projection in backprop.network.topology.projections
+            )
+        )
+        dense = dense or np.count_nonzero(X) >= _SPARSE * X.size
+        nothing = np.zeros((0, X.shape[1]), self.dtype)
+        X, entries = (X, nothing) if dense else (nothing, X)
+        rows, features = np.nonzero(entries)
+        starts = np.searchsorted(rows, np.arange(len(entries) + 1))
+        most = 0 if dense else int(np.sort(np.diff(starts))[-batch:].sum()) * self.n_threads
+        places = [np.zeros(size, np.int64) for size in (batch, batch, X.shape[1], X.shape[1])]
+        columns = Columns(*places, np.zeros(most, np.int32), np.zeros(most, self.dtype))
+        return X, starts.astype(np.int64), features.astype(np.int32), entries[rows, features], columns
+
+    def _plan(self, backprop: Backprop) -> Plan:
+        plan = self.layout.plan(self.dtype)
+        used = {"multiply", "multiply_nt", "gather"}
+        if len(self.inputs[0]) == 0:
+            used = used - {"gather"} | {"sort_by_feature", "multiply_sparse"}
+        for these, names in (
+            (backprop.noise > 0, {"jitter"}),
+            (backprop.dropout, {"drop", "multiply_entries"}),
+            (any(population.bias for population in self.layout.populations), {"add_row", "sum_rows"}),
+            (any(plan.projections[:, epoch.ONE_TO_ONE]), {"scale", "sum_products"}),
+            (any(layer.normalised for layer in backprop.network.layers), {"normalise", "follow", "normalise_back"}),
+        ):
+            used |= names if these else set()
+        data = self._data(np.zeros(0), np.zeros(1))
+        return plan._replace(calls=self.layout.addresses.calls(used, data, backprop.loss))
+
+    # -- numbers in and out ------------------------------------------------------------------------------------------
+
+    def load(self, parameters: Parameters, state) -> None:
+        """Take over parameters and moments."""
+        for outside, inside in self._pairs(parameters, state):
+            inside[...] = outside.reshape(inside.shape)
+        self.layout.set_constants(self.learning.theta, parameters)
+
+    def store(self, parameters: Parameters, state) -> None:
+        """Give parameters and moments back."""
+        for outside, inside in self._pairs(parameters, state):
+            outside[...] = inside.ravel()
+
+    def _pairs(self, parameters: Parameters, state):
+        """Yield (its place in flat vectors, its place here) of every array of parameters and of moments."""
+        flat = (parameters.theta, *self.fused.moments(state))
+        for key, block in parameters.topology.layout.items():
+            for outside, inside in zip(flat, self.learning[: len(flat)], strict=True):
+                yield outside[block.where], self.layout.view(inside, key)
+
+    # -- running -----------------------------------------------------------------------------------------------------
+
+    def run(self, order: np.ndarray, begins: np.ndarray, first: int, before: int, key: Key) -> tuple[int, np.ndarray]:
+        """Take some steps, from number `first` on.
+
+        Parameters
+        ----------
+        order : rows of the data, of one epoch or several. begins : (steps + 1,) where each batch begins in it.
+        before : steps taken before those of `begins`. key : of the training.
+
+        Returns how many steps were taken, and the loss of each row they saw.
+        """
+        last = min(first + self.steps_at_once, len(begins) - 1)
+        for words, population in zip(self.plan.keys, self.layout.populations, strict=True):
+            words[:] = [key.child(use).child(population.name).words for use in ("dropout", "noise")]
+        data = self._data(order, begins)
+        constants = self.fused.constants(before + first, before + last, self.dtype)
+        learning = self.learning._replace(constants=constants)
+        started = time.perf_counter()
+        run_team(train, self.n_threads, self.plan, data, learning, first, last, before)
+        taken = time.perf_counter() - started
+        self.steps_at_once = max(1, min(2 * self.steps_at_once, int(_PIECE / taken * (last - first))))
+        return last - first, data.losses[begins[first] : begins[last]]
+
+    def _data(self, order: np.ndarray, begins: np.ndarray) -> Data:
+        order, begins = (np.require(numbers, np.int64, ("C", "W", "A")) for numbers in (order, begins))
+        return Data(*self.inputs, self.y, self.weights, order, begins, np.zeros(len(order)))

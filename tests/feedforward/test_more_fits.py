@@ -1,0 +1,129 @@
+"""Weights of rows and classes, and trainings that go on from one another."""
+
+import numpy as np
+import pytest
+
+from bioneuro import Parameters, Topology, load, optim, save
+from bioneuro._jit.keys import Key
+from bioneuro.errors import InvalidInput
+from bioneuro.training.batches import Batch
+from feedforward import NetworkClassifier, NetworkRegressor
+from feedforward.network import Backprop, Network
+
+DRAW = np.random.default_rng(0)
+X = DRAW.normal(size=(60, 4))
+y = (X[:, 0] + 0.3 * X[:, 1] > 0).astype(int)
+SETTINGS = {"hidden_layer_sizes": (6,), "random_state": 0, "epochs": 5, "batch_size": 60}
+
+
+def theta(model):
+    return model.parameters_.theta
+
+
+def test_a_row_of_weight_two_counts_as_two_rows():
+    weights = DRAW.integers(0, 3, len(X))
+    copies = np.repeat(np.arange(len(X)), weights)
+    weighted = NetworkClassifier(**SETTINGS).fit(X, y, sample_weight=weights)
+    repeated = NetworkClassifier(**SETTINGS | {"batch_size": 200}).fit(X[copies], y[copies])
+    np.testing.assert_allclose(theta(weighted), theta(repeated), rtol=0, atol=1e-9)  # float64, five full batches
+
+
+def test_regression_weighs_rows_too():
+    weights = np.where(X[:, 0] > 0, 1.0, 0.0)
+    target = X[:, 0] ** 2
+    whole = NetworkRegressor(**SETTINGS).fit(X, target, sample_weight=weights)
+    part = NetworkRegressor(**SETTINGS).fit(X[X[:, 0] > 0], target[X[:, 0] > 0])
+    np.testing.assert_array_equal(theta(whole), theta(part))
+
+
+def test_balanced_classes_find_more_of_a_rare_one():
+    draw = np.random.default_rng(1)
+    rare = np.r_[np.zeros(990, int), np.ones(10, int)]
+    inputs = draw.normal(size=(1000, 2)) + 1.5 * rare[:, None]
+    settings = {"hidden_layer_sizes": (4,), "random_state": 0, "epochs": 20}
+    plain = NetworkClassifier(**settings).fit(inputs, rare)
+    balanced = NetworkClassifier(**settings, class_weight="balanced").fit(inputs, rare)
+    named = NetworkClassifier(**settings, class_weight={0: 1000 / 1980, 1: 50.0}).fit(inputs, rare)
+    found = [model.predict(inputs[rare == 1]).sum() for model in (plain, balanced)]
+    assert found[0] < found[1] >= 7
+    np.testing.assert_allclose(theta(balanced), theta(named), atol=1e-4)
+
+
+def test_partial_fit_goes_on_with_the_moments_of_the_optimiser():
+    model = NetworkClassifier((6,), learning_rate=0.01, random_state=0, centre=False, l2=0.0, batch_size=60)
+    halves = [(X[:30], y[:30]), (X[30:], y[30:])]
+    for part, labels in halves:
+        model.partial_fit(part, labels, classes=[0, 1])
+    by_hand = NetworkClassifier((6,), random_state=0, centre=False, epochs=0).fit(*halves[0]).parameters_.copy()
+    topology, optimizer = model.topology_, optim.adam(0.01)
+    assert topology == Topology.mlp(4, 6, 2)
+    moments, out = optimizer.init(by_hand), Parameters.zeros(topology, "float64")
+    for step, (part, labels) in enumerate(halves):
+        out.theta[...] = 0
+        batch = Batch(part, np.eye(2)[labels], np.arange(len(part)))
+        Backprop(Network(topology))(by_hand, batch, Key.from_seed(0), step, out)
+        optimizer.update(out.theta, moments, by_hand, step)
+        by_hand.theta += out.theta
+    np.testing.assert_allclose(theta(model), by_hand.theta, rtol=0, atol=1e-12)
+    assert (model.t_, model.n_iter_) == (2, 2)
+
+
+def test_partial_fit_goes_on_after_fit_and_after_a_file(tmp_path):
+    model = NetworkClassifier(**SETTINGS).fit(X, y)
+    save(tmp_path / "net.npz", model)
+    again = load(tmp_path / "net.npz")
+    for net in (model, again):
+        net.partial_fit(X[:20], y[:20])
+    assert theta(again).tobytes() == theta(model).tobytes()
+    assert model.n_iter_ == 6
+
+
+def test_partial_fit_needs_to_know_the_classes_once():
+    with pytest.raises(InvalidInput, match="the first call of partial_fit needs classes="):
+        NetworkClassifier().partial_fit(X, y)
+    model = NetworkClassifier((3,)).partial_fit(X, y, classes=[0, 1, 2])
+    assert model.predict_proba(X).shape == (60, 3)
+    with pytest.raises(InvalidInput, match="not among the classes"):
+        model.partial_fit(X, y + 2)
+    with pytest.raises(InvalidInput, match="are not those of the calls before"):
+        model.partial_fit(X, y, classes=[0, 1])
+
+
+def test_a_warm_start_begins_where_the_last_fit_ended():
+    model = NetworkClassifier((8,), epochs=10, warm_start=True, random_state=0).fit(X, y)
+    first = model.loss_curve_
+    model.fit(X, y)
+    assert model.loss_curve_[0] < first[-1] < first[0]
+    with pytest.raises(InvalidInput, match="warm_start goes on from"):
+        model.set_params(hidden_layer_sizes=(9,)).fit(X, y)
+
+
+def test_little_data_is_learnt_in_float64_and_much_in_float32():
+    assert theta(NetworkClassifier(**SETTINGS).fit(X, y)).dtype == np.float64
+    many = np.tile(X, (50, 1))
+    assert theta(NetworkClassifier(**SETTINGS | {"epochs": 1}).fit(many, np.tile(y, 50))).dtype == np.float32
+
+
+@pytest.mark.parametrize("model", [NetworkClassifier, NetworkRegressor])
+def test_normalised_networks_are_ordinary_ones_at_inference(model, tmp_path):
+    net = model((8, 6), batch_norm=True, noise=0.1, epochs=200, batch_size=20, random_state=0).fit(X, y)
+    assert net.score(X, y) > 0.7
+    assert (
+        net.parameters_.topology
+        == net.topology_
+        == Topology.mlp(4, 8, 6, *net.parameters_["output.bias"].shape, output=net.topology_["output"].unit)
+    )
+    assert "hidden1.gain" in net.training_parameters_
+    save(tmp_path / "net.npz", net)
+    again = load(tmp_path / "net.npz")
+    np.testing.assert_array_equal(again.predict(X), net.predict(X))
+    if model is NetworkClassifier:
+        assert theta(again.partial_fit(X, y)).tobytes() == theta(net.partial_fit(X, y)).tobytes()
+
+
+def test_normalisation_by_name_and_warm_starts():
+    net = NetworkClassifier((8, 6), batch_norm=("hidden2",), epochs=3, warm_start=True, random_state=0).fit(X, y)
+    own = {key for key in net.training_parameters_ if key not in net.parameters_}
+    assert own == {"hidden2.gain", "hidden2.mean", "hidden2.variance"}
+    before = net.training_parameters_["hidden2.gain"].copy()
+    assert np.any(net.fit(X, y).training_parameters_["hidden2.gain"] != before)
