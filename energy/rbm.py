@@ -26,6 +26,7 @@ from energy.kernels import rbm as kernels
 VISIBLE_UNITS = ("bernoulli", "linear")  # linear: the inputs of a feedforward network, which only pass values on
 HIDDEN_UNITS = ("bernoulli", "sigmoid", "tanh", "relu", "prelu", "linear")  # what a rate network has there
 
+
 class Machine(NamedTuple):
     """The numbers of one machine, as views into `Parameters`, and who lives.
 

@@ -13,7 +13,7 @@ import bioneuro
 ROOT = Path(bioneuro.__file__).parents[1]
 FILES = sorted(path for package in ("bioneuro", "energy", "feedforward") for path in (ROOT / package).rglob("*.py"))
 DECORATORS = {"kernel", "scalar"}
-LIBRARIES = ("numpy", "math", "bioneuro._jit")
+LIBRARIES = ("numpy", "math", "numba", "bioneuro._jit")
 
 
 def imported(tree):
