@@ -1,7 +1,8 @@
 """Calibration: first weights that look at data, run through the network layer by layer.
 
 Both schemes take parameters that were drawn and return new ones. A layer is a population with all that reaches it;
-weights that several projections share are set where they are first used, and stay as they are in later layers.
+weights that several projections share are set where they are first used, and stay as they are in later layers. Layers
+that are normalised by the batch are left as they are.
 """
 
 from __future__ import annotations
@@ -134,6 +135,8 @@ def _start(parameters: Parameters, X: np.ndarray) -> tuple[Network, Parameters, 
 def _layers(network: Network) -> list[_Own]:
     seen, found = set(), []
     for layer in network.layers:
+        if layer.normalised:
+            continue
         users = {projection.tied_to or projection.name: projection.name for projection in layer.incoming}
         found.append(_Own(layer, tuple(user for weights, user in users.items() if weights not in seen)))
         seen |= users.keys()
@@ -160,6 +163,8 @@ def _spread(layer: Layer, value: float) -> float:
 def _can_be_balanced(network: Network) -> bool:
     hidden = (layer.population for layer in network.layers if layer.population is not network.output)
     units = {population.unit.name.removeprefix("bipolar_") for population in hidden}
+    if any(layer.normalised for layer in network.layers):
+        return False
     return units <= set(HOMOGENEOUS) and not any(projection.tied_to for projection in network.topology.projections)
 
 

@@ -22,6 +22,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bioneuro._jit.borrow import borrowed
 from bioneuro._jit.dispatch import call
 from bioneuro._jit.kernel import kernel
 from bioneuro._jit.simd import stored, turned
@@ -29,6 +30,7 @@ from bioneuro._jit.team import barrier, enter, share
 
 PAD = 16  # numbers that rows are padded to: a register, and a cache line of float32
 BLOCK = 24  # rows of a gradient that are made and used at a time
+_ONE_ROW, _BEGINNING = np.int64(1), np.int64(0)  # as literals they would have `_step` compiled once more
 
 # columns of `Plan.populations`, one row a population in feedforward order, the input first; places are in `Plan.space`
 (
@@ -142,6 +144,7 @@ class Learning(NamedTuple):
 def train(team, worker, plan, data, learning, first, last, before):
     """Take steps first, ..., last - 1 of `data`, which begin `before` steps after the beginning of the training."""
     workers = enter(team)
+    plan, data, learning = borrowed(plan), borrowed(data), borrowed(learning)
     n_populations = plan.populations.shape[0]
     for step in range(first, last):
         begin = data.begins[step]
@@ -149,11 +152,7 @@ def train(team, worker, plan, data, learning, first, last, before):
         _gather(plan, data, begin, rows, before + step, worker, workers)
         if not barrier(team):
             return
-        if plan.populations[0, MASK] >= 0:
-            _drop(plan, 0, rows, before + step, worker, workers)
-            if not barrier(team):
-                return
-        for p in range(1, n_populations):
+        for p in range(0 if plan.populations[0, MASK] >= 0 else 1, n_populations):
             _forward(plan, data, learning, p, rows, before + step, worker, workers)
             if not barrier(team):
                 return
@@ -184,7 +183,7 @@ def _gather(plan, data, begin, rows, step, worker, workers):
 
 @kernel
 def _forward(plan, data, learning, p, rows, step, worker, workers):
-    """z and a of the worker's own units."""
+    """z and a of the worker's own units, and what they emit; nothing reaches inputs."""
     at = plan.populations[p]
     c0, c1 = share(at[WIDTH], worker, workers, PAD)
     columns = c1 - c0
@@ -219,17 +218,9 @@ def _forward(plan, data, learning, p, rows, step, worker, workers):
         a = stored(plan.space, at[OUTPUT] + c0, at[WIDTH])
         call(at[FORWARD], (z, a, rows, columns, learning.theta, at[CONSTANT] + c0))
     if at[MASK] >= 0:
-        _drop(plan, p, rows, step, worker, workers)
-
-
-@kernel
-def _drop(plan, p, rows, step, worker, workers):
-    """Draw which of the worker's own units are silent in each row."""
-    at = plan.populations[p]
-    c0, c1 = share(at[WIDTH], worker, workers, PAD)
-    a, mask = stored(plan.space, at[OUTPUT] + c0, at[WIDTH]), stored(plan.space, at[MASK] + c0, at[WIDTH])
-    emitted = stored(plan.space, at[EMITTED] + c0, at[WIDTH])
-    call(plan.calls.drop, (a, mask, emitted, plan.keys[p, 0], plan.numbers[p, DROPOUT], rows, c1 - c0, c0, step))
+        a, mask = stored(plan.space, at[OUTPUT] + c0, at[WIDTH]), stored(plan.space, at[MASK] + c0, at[WIDTH])
+        emitted = stored(plan.space, at[EMITTED] + c0, at[WIDTH])
+        call(plan.calls.drop, (a, mask, emitted, plan.keys[p, 0], plan.numbers[p, DROPOUT], rows, columns, c0, step))
 
 
 @kernel
@@ -304,7 +295,8 @@ def _update(plan, data, learning, constants, p, rows, worker, workers):
         if edge[ONE_TO_ONE]:
             x = stored(plan.space, pre[EMITTED] + c0, pre[WIDTH])
             call(plan.calls.sum_products, (x, delta, scratch, rows, columns))
-            _step(learning, edge[WEIGHTS] + c0, at[WIDTH], 1, columns, constants, edge[OWN], scratch, 0)
+            place = edge[WEIGHTS] + c0
+            _step(learning, place, at[WIDTH], _ONE_ROW, columns, constants, edge[OWN], scratch, _BEGINNING)
             continue
         for first in range(0, pre[SIZE], BLOCK):
             count = min(BLOCK, pre[SIZE] - first)
@@ -316,13 +308,13 @@ def _update(plan, data, learning, constants, p, rows, worker, workers):
                 x = turned(stored(plan.space, pre[EMITTED] + first, pre[WIDTH]))  # units by rows of the batch
                 call(plan.calls.multiply, (x, delta, block, count, columns, rows, False))
             place = edge[WEIGHTS] + first * at[WIDTH] + c0
-            _step(learning, place, at[WIDTH], count, columns, constants, edge[OWN], scratch, 0)
+            _step(learning, place, at[WIDTH], count, columns, constants, edge[OWN], scratch, _BEGINNING)
     if at[BIAS_GRADIENT] >= 0:
         call(plan.calls.sum_rows, (delta, plan.space[at[BIAS_GRADIENT] + c0 :], rows, columns))
     for k in range(at[FIRST_ARRAY], at[LAST_ARRAY]):
         array = plan.arrays[k]
         place, gradient = array[PLACE] + c0, array[GRADIENT] + c0
-        _step(learning, place, at[WIDTH], 1, columns, constants, array[ARRAY_OWN], plan.space, gradient)
+        _step(learning, place, at[WIDTH], _ONE_ROW, columns, constants, array[ARRAY_OWN], plan.space, gradient)
 
 
 @kernel

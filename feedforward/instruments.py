@@ -7,6 +7,7 @@ is off; the dead units of a lesion stay dead. The figures that show what these f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -16,10 +17,12 @@ from bioneuro._jit.gemm import matmul
 from bioneuro._jit.simd import Matrix
 from bioneuro.errors import InvalidInput, check_number
 from bioneuro.parameters import Parameters
+from bioneuro.topology import Topology
 from bioneuro.training.loop import Progress
 from bioneuro.training.threads import one_blas_thread
 from feedforward.activations import ACTIVATIONS, Activation, backward_kernel, forward_kernel
 from feedforward.network import Backprop, Layer, Network, _through, alive_masks, constants_of
+from feedforward.normalisation import Normalised, scale_and_shift
 
 _WIDE = np.linspace(-30.0, 30.0, 601)  # where the steepest place of a unit type is looked for
 
@@ -36,14 +39,18 @@ def activity(model, X) -> dict[str, np.ndarray]:
 
 
 def net_inputs(model, X) -> dict[str, np.ndarray]:
-    """h = x W + b of every population that computes, {population: (n, units)}: what its activation is given."""
+    """h = x W + b (normalised, where it is) of every population that computes, {population: (n, units)}: what its
+    activation is given."""
     opened = _open(model, X)
     emitted = opened.network.forward(opened.parameters, opened.inputs, opened.masks).emitted
     found = {}
     for layer in opened.network.layers:
         name = layer.population.name
         found[name] = received(layer, emitted, opened.parameters)
-        if layer.population.bias:
+        if layer.normalised:
+            factor, shift = scale_and_shift(opened.parameters, layer.population)
+            found[name] = found[name] * factor.astype(found[name].dtype) + shift.astype(found[name].dtype)
+        elif layer.population.bias:
             found[name] += opened.parameters[f"{name}.bias"]
     return found
 
@@ -57,7 +64,7 @@ def received(layer: Layer, emitted: Mapping[str, np.ndarray], parameters: Parame
 def gradients(model, X, y, *, loss: str = "auto") -> Parameters:
     """dL/dtheta of the mean loss over the rows, without penalties, as `Parameters`: `gradients(...)["input->hidden"]`.
 
-    loss : for `Parameters`; an estimator has its own.
+    loss : for `Parameters`; an estimator has its own. Normalised populations are so by these rows, as in training.
     """
     opened = _open(model, X)
     loss = loss if isinstance(model, Parameters) else getattr(model, "loss", "auto")
@@ -69,7 +76,7 @@ def gradients(model, X, y, *, loss: str = "auto") -> Parameters:
     result = Parameters.zeros(opened.parameters.topology, opened.parameters.dtype)
     result.theta[...] = 0
     backprop = Backprop(opened.network, loss)
-    layers = opened.network.forward(opened.parameters, opened.inputs, opened.masks)
+    layers = opened.network.forward(opened.parameters, opened.inputs, opened.masks, by_batch=True)
     name = opened.network.output.name
     delta = np.empty_like(layers.inputs[name])
     backprop.loss(layers.inputs[name], layers.outputs[name], targets, delta)
@@ -148,11 +155,10 @@ def _slopes(activation: Activation, h: np.ndarray, constants: np.ndarray) -> np.
 
 
 def distances(first: Parameters, parameters: Parameters) -> dict[str, float]:
-    """|w - w_first| of every array, and under "all" of theta: how far learning has gone."""
+    """|w - w_first| of every array that is learnt, and under "all" of all of them: how far learning has gone."""
     if first.topology.layout != parameters.topology.layout:
         raise InvalidInput(f"{parameters.topology!r} and {first.topology!r} lay their parameters out differently")
-    parts = {key: _length(parameters[key] - first[key]) for key in parameters}
-    return parts | {"all": _length(parameters.theta - first.theta)}
+    return _lengths(parameters.topology, {key: parameters[key] - first[key] for key in parameters})
 
 
 class WeightHistory:
@@ -168,8 +174,8 @@ class WeightHistory:
     Attributes
     ----------
     epochs : [0, 1, ...]; epoch 0 is what `begin` was given.
-    norms, distances : {key: [number of each epoch]}, "all" for theta; distances are from the first parameters seen:
-        those of `begin`, else those after the first epoch.
+    norms, distances : {key: [number of each epoch]}, with "all" for all of them; distances are from the first
+        parameters seen: those of `begin`, else those after the first epoch.
     snapshots : {epoch: theta}.
 
     >>> history = WeightHistory()
@@ -203,7 +209,7 @@ class WeightHistory:
     def _take(self, epoch: int, parameters: Parameters) -> None:
         self.first = parameters.copy() if self.first is None else self.first
         self.epochs.append(epoch)
-        lengths = {key: _length(parameters[key]) for key in parameters} | {"all": _length(parameters.theta)}
+        lengths = _lengths(parameters.topology, parameters)
         for kept, found in ((self.norms, lengths), (self.distances, distances(self.first, parameters))):
             for key, value in found.items():
                 kept.setdefault(key, []).append(value)
@@ -219,8 +225,12 @@ class WeightHistory:
             self.snapshots[epoch] = parameters.theta.copy()
 
 
-def _length(values: np.ndarray) -> float:
-    return float(np.linalg.norm(values.astype(np.float64, copy=False)))
+def _lengths(topology: Topology, arrays: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Of each array and of all; running means and variances of normalised populations are no weights."""
+    normalised = [population.name for population in topology.populations if isinstance(population.unit, Normalised)]
+    running = {f"{name}.{statistic}" for name in normalised for statistic in ("mean", "variance")}
+    parts = {key: float(np.linalg.norm(arrays[key].astype(np.float64))) for key in arrays if key not in running}
+    return parts | {"all": math.hypot(*parts.values())}
 
 
 # -- what is looked at -------------------------------------------------------------------------------------------------

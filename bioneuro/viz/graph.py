@@ -44,7 +44,7 @@ def draw_graph(graph, ax: Axes | None = None, *, title: str | None = None) -> Ax
     end = graph.output or nodes[-1]
     width = COLUMN * max(columns.values()) + RADIUS + STUB
     top, bottom = min(rows.values()), max(rows.values())
-    ax = axes_or_new(ax, max(4.4, 0.62 * width + 0.6), max(1.8, 0.62 * (bottom - top + 1) + 0.8))
+    ax = axes_or_new(ax, max(4.4, 0.62 * width + 0.6), max(1.9, 0.62 * (bottom - top + 1) + 1.0))
     for node in nodes:
         _draw_line(ax, node, users[node], columns, rows)
         _draw_node(ax, node, COLUMN * columns[node], rows[node, columns[node]], is_end=node is end)

@@ -9,6 +9,7 @@ from bioneuro import Dense, Population, Topology, load_digits
 from bioneuro.errors import InvalidInput
 from bioneuro.initializers import initialise
 from feedforward.calibration import data_dependent, first_parameters, lsuv
+from feedforward.normalisation import with_batch_norm
 
 X = load_digits().X[:300].astype("float64")
 X = X - X.mean(axis=0)
@@ -124,6 +125,15 @@ def test_a_unit_that_nothing_reaches_keeps_its_weights():
     params = data_dependent(first, X, balance=False)
     assert (params["input->hidden1"][:, 3] == 0).all()
     assert np.isfinite(params.theta).all()
+
+
+def test_normalised_layers_are_left_as_they_are():
+    first = initialise(with_batch_norm(deep(), ["hidden2"]), dtype="float64")
+    for scheme in (lsuv, data_dependent):
+        params = scheme(first, X)
+        for key in ("hidden1->hidden2", "hidden2.bias", "hidden2.gain"):
+            assert (params[key] == first[key]).all()
+        assert (params["hidden2->hidden3"] != first["hidden2->hidden3"]).any()
 
 
 # -- both --------------------------------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ from feedforward.instruments import (
     moments,
     net_inputs,
 )
+from feedforward.network import Network
+from feedforward.normalisation import with_batch_norm
 
 DIGITS = load_digits()
 X, Y = DIGITS.X[:200].astype("float64"), DIGITS.y[:200]
@@ -116,6 +118,27 @@ def test_gradients_of_estimators_take_labels_or_numbers_as_fit_does(fitted):
     W, b = line.parameters_["input->output"], line.parameters_["output.bias"]
     error = x @ W + b - 3 * x
     np.testing.assert_allclose(gradients(line, x, 3 * x.ravel())["input->output"], x.T @ error / 30, atol=1e-14)
+
+
+def test_normalised_layers_are_read_with_their_normalisation():
+    net = with_batch_norm(Topology.mlp(4, 6, 3, unit="tanh"))
+    params = initialise(net, bias=0.2, dtype="float64")
+    params["hidden.mean"], params["hidden.variance"], params["hidden.gain"] = 0.5, 4.0, 2.0
+    rows, targets = draw(20, 4), np.eye(3)[np.arange(20) % 3]
+    h = 2 * (rows @ params["input->hidden"] - 0.5) / np.sqrt(4 + 1e-5) + 0.2
+    np.testing.assert_allclose(net_inputs(params, rows)["hidden"], h, atol=1e-12)
+    np.testing.assert_allclose(activity(params, rows)["hidden"], np.tanh(h), atol=1e-12)
+    network = Network(net)
+
+    def loss():
+        return -(targets * np.log(network.forward(params, rows, by_batch=True).outputs["output"])).sum() / 20
+
+    found, numerical = gradients(params, rows, targets), params.like(numerical_gradient(loss, params.theta))
+    for key in ("input->hidden", "hidden.gain", "hidden.bias", "hidden->output"):
+        np.testing.assert_allclose(found[key], numerical[key], atol=1e-8)
+    moved = params.copy()
+    moved["hidden.mean"] = moved["hidden.variance"] = 9.0  # statistics, no weights
+    assert distances(params, moved)["all"] == 0
 
 
 # -- units -------------------------------------------------------------------------------------------------------------

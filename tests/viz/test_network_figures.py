@@ -34,7 +34,7 @@ HISTORY = SimpleNamespace(
 X = RNG.normal(size=(40, 2))
 Y = (X[:, 0] > 0).astype(int)
 LABELS = np.array(["cat", "dog", "cat", "cow", "dog", "dog", "cow"])
-GIVEN = np.array(["cat", "dog", "dog", "cow", "dog", "cat", "cow"])
+GIVEN = np.array(["cat", "dog", "cow", "cow", "dog", "cat", "cow"])
 
 
 class Planes:
