@@ -6,7 +6,12 @@ _NAMES = {
     "NetworkClassifier": "feedforward.estimators",
     "NetworkRegressor": "feedforward.estimators",
     "Autoencoder": "feedforward.estimators",
+    "Graph": "feedforward.graph",
     "Huber": "feedforward.losses",
+    "WeightHistory": "feedforward.instruments",
+    "data_dependent": "feedforward.calibration",
+    "logistic_unit": "feedforward.graph",
+    "lsuv": "feedforward.calibration",
     "check_gradient": "feedforward.gradcheck",
 }
 

@@ -21,7 +21,7 @@ from bioneuro.topology import Topology
 from bioneuro.training.loop import Progress
 from bioneuro.training.threads import one_blas_thread
 from feedforward.activations import ACTIVATIONS, Activation, backward_kernel, forward_kernel
-from feedforward.network import Backprop, Layer, Network, _through, alive_masks, constants_of
+from feedforward.network import Backprop, Layer, Network, alive_masks, constants_of, through
 from feedforward.normalisation import Normalised, scale_and_shift
 
 _WIDE = np.linspace(-30.0, 30.0, 601)  # where the steepest place of a unit type is looked for
@@ -57,7 +57,7 @@ def net_inputs(model, X) -> dict[str, np.ndarray]:
 
 def received(layer: Layer, emitted: Mapping[str, np.ndarray], parameters: Parameters) -> np.ndarray:
     """The sum of x W over all that reaches a layer, (n, units), without its bias."""
-    arriving = [_through(p, emitted[p.pre], parameters, matmul) for p in layer.incoming]
+    arriving = [through(p, emitted[p.pre], parameters, matmul) for p in layer.incoming]
     return np.sum(arriving, axis=0)
 
 

@@ -128,7 +128,7 @@ class Network:
             population, incoming, activation = layer
             z = None
             for projection in incoming:
-                arriving = _through(projection, emitted[projection.pre], params, product)
+                arriving = through(projection, emitted[projection.pre], params, product)
                 z = arriving if z is None else np.add(z, arriving, out=z)
             if layer.normalised and by_batch:
                 normal[population.name] = z_hat, batch = z, np.zeros((N_BATCH, population.size), z.dtype)
@@ -231,7 +231,7 @@ def _through_normalisation(
     gradient[f"{population.name}.gain"] += batch[GAIN_GRADIENT]
 
 
-def _through(projection: Projection, x: np.ndarray, params: Parameters, product: Product) -> np.ndarray:
+def through(projection: Projection, x: np.ndarray, params: Parameters, product: Product) -> np.ndarray:
     weights = params[projection.name]
     return x * weights if isinstance(projection, OneToOne) else product(x, weights)
 

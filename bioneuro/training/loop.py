@@ -102,7 +102,7 @@ def fit(
     strata : (n,) class numbers; batches then hold the classes in proportion.
     weights : (n,) >= 0, how much each row counts: losses are weighted means. Refused by gradient estimators that do not
         say `takes_weights`.
-    callbacks : called with a `Progress` after each epoch; True stops.
+    callbacks : called with a `Progress` after each epoch; True stops. One with `begin` is first given the parameters.
     validation : a loss to be watched, lower is better; the best parameters seen are returned.
     patience : stop after so many epochs without a lower validation loss.
     checkpoint : a file, read if it exists and written every few seconds, at the end and at Ctrl-C.
@@ -138,6 +138,7 @@ def fit(
             "the state to go on from belongs to another training: first parameters, optimiser, data, seed and "
             "batch_size must be the same; give another checkpoint file, or begin anew without state"
         )
+    callbacks = tuple(callbacks)
     trainer = _Trainer(
         parameters,
         gradient,
@@ -154,8 +155,11 @@ def fit(
         before,
         run,
     )
+    for callback in callbacks:
+        if hasattr(callback, "begin"):
+            callback.begin(trainer.parameters)
     with one_blas_thread():
-        trainer.train(epochs, tuple(callbacks), checkpoint, progress)
+        trainer.train(epochs, callbacks, checkpoint, progress)
     return trainer.recording()
 
 

@@ -11,6 +11,14 @@ _NAMES = {
     "decision_boundary": "bioneuro.viz.boundary",
     "draw": "bioneuro.viz.topology",
     "images": "bioneuro.viz.patterns",
+    "confusion_matrix": "bioneuro.viz.confusion",
+    "draw_graph": "bioneuro.viz.graph",
+    "hidden_units": "bioneuro.viz.hidden",
+    "layer_histograms": "bioneuro.viz.histograms",
+    "layer_moments": "bioneuro.viz.histograms",
+    "learning_curves": "bioneuro.viz.learning",
+    "unit_conditions": "bioneuro.viz.histograms",
+    "weights_over_time": "bioneuro.viz.learning",
 }
 
 __all__ = sorted(_NAMES)

@@ -131,7 +131,7 @@ class Autoencoder(TransformerMixin, BackpropShell):
         self.input_range_ = InputRange.learn(X, self.input_range)
         backprop = Denoising(Network(topology), "auto", flip=flip, mask=mask, l2=self.l2, dropout=self.dropout)
         inputs = self._inputs(X)
-        self._begin(topology, inputs, key)
+        self._begin(topology, inputs, inputs, key)
         self._train(backprop, inputs, inputs, key)
         return self
 

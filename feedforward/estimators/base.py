@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, check_number, choose
-from bioneuro.initializers import initialise, output_bias
+from bioneuro.initializers import output_bias
 from bioneuro.optim import OPTIMIZERS, Transform, as_optimizer, chain, dale, freeze, over_training
 from bioneuro.parameters import Parameters
 from bioneuro.recording import Recording
@@ -16,6 +16,7 @@ from bioneuro.topology import Topology
 from bioneuro.training.batches import n_batches
 from bioneuro.training.loop import Before
 from bioneuro.training.loop import fit as train
+from feedforward.calibration import first_parameters
 from feedforward.network import Backprop, Network, alive_masks
 from feedforward.normalisation import fold, with_batch_norm
 
@@ -25,10 +26,12 @@ _LITTLE = 10_000  # numbers in X below which training in float64 takes no notice
 class BackpropShell(Shell):
     """Base of the estimators that learn by backprop; subclasses name the parameters in their `__init__`."""
 
-    def _begin(self, topology: Topology, targets: np.ndarray, key: Key, weights: np.ndarray | None = None) -> None:
+    def _begin(
+        self, topology: Topology, X: np.ndarray, targets: np.ndarray, key: Key, weights: np.ndarray | None = None
+    ) -> None:
         """Set the fitted attributes of a network that has taken no step yet."""
         trained = with_batch_norm(topology, getattr(self, "batch_norm", False))
-        self._learn(self._first_parameters(trained, targets, key, weights))
+        self._learn(self._first_parameters(trained, X, targets, key, weights))
         self.topology_ = topology
         self.alive_ = np.ones(topology.n_units, dtype=bool)
         self.loss_curve_ = self.validation_curve_ = np.zeros(0)
@@ -122,7 +125,7 @@ class BackpropShell(Shell):
         return tuple(tuple(None if array is None else array[rows] for array in (X, *others)) for rows in (rest, aside))
 
     def _first_parameters(
-        self, topology: Topology, targets: np.ndarray, key: Key, weights: np.ndarray | None
+        self, topology: Topology, X: np.ndarray, targets: np.ndarray, key: Key, weights: np.ndarray | None
     ) -> Parameters:
         """Where the training begins: drawn, or, with `warm_start`, where the last one ended."""
         if getattr(self, "warm_start", False) and hasattr(self, "parameters_"):
@@ -136,8 +139,8 @@ class BackpropShell(Shell):
         biases = {}
         if output.bias and output.unit.name in ("linear", "sigmoid", "softmax"):
             biases[output.name] = output_bias(output.unit.name, targets, weights)
-        return initialise(
-            topology, self.initializer, bias=biases, random_state=key.child("initialise"), dtype=targets.dtype
+        return first_parameters(
+            topology, self.initializer, X, bias=biases, random_state=key.child("initialise"), dtype=targets.dtype
         )
 
     def _optimizer(self, steps: int) -> Transform:

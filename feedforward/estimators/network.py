@@ -32,7 +32,8 @@ _PARAMETERS = """
     noise : standard deviation, >= 0, of Gaussian noise on the inputs, redrawn in each step; in their units.
     batch_norm : True: normalise the inputs of all hidden units over each minibatch (Ioffe and Szegedy 2015); names of
         populations; False. The fitted network has it folded into weights and biases; see `feedforward.normalisation`.
-    initializer : see `bioneuro.initializers.initialise`; "auto" goes by the unit types.
+    initializer : see `bioneuro.initializers.initialise`; "auto" goes by the unit types; "lsuv" and
+        "data-dependent" look at the data too (`feedforward.calibration`).
     centre : subtract the mean of the training inputs from every input.
     class_weight : {label: weight}, "balanced" (n / (n_classes count)) or None: how much rows of a class count in the
         loss (classifiers).
@@ -122,7 +123,7 @@ class _Network(BackpropShell):
         number = self._number_type(X)
         mean = np.average(X.astype(np.float64), axis=0, weights=weights) if self.centre else np.zeros(X.shape[1])
         self.input_mean_ = mean.astype(number)
-        self._begin(topology, targets.astype(number), key, weights)
+        self._begin(topology, self._inputs(X), targets.astype(number), key, weights)
         return key
 
     def _fit(self, X: np.ndarray, targets: np.ndarray, output: str, weights, strata: np.ndarray | None = None):

@@ -197,7 +197,7 @@ def test_units_of_a_lesion_count_as_dead(fitted):
 
 def test_a_history_tells_norms_and_distances_of_every_epoch(fitted):
     network, history = fitted
-    assert history.epochs == [1, 2, 3, 4, 5, 6]
+    assert history.epochs == [0, 1, 2, 3, 4, 5, 6]
     W = network.parameters_["input->hidden1"]
     assert history.norms["input->hidden1"][-1] == pytest.approx(np.sqrt((W**2).sum()))
     far = np.linalg.norm(network.parameters_.theta - history.first.theta)
