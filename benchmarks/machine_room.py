@@ -253,9 +253,9 @@ def _overlaps(team, worker, loops, patterns, words, state, counts):
 def _read(team, worker, loops, patterns, words, state, counts):
     begin, end = share(counts.shape[0], worker, enter(team))
     for _ in range(loops):
-        total = np.uint64(0)
-        for word in patterns[begin * words : end * words]:
-            total += word
+        own, total = patterns[begin * words : end * words], np.uint64(0)
+        for i in range(own.shape[0]):
+            total += own[i]
         counts[begin] = np.int64(total)
 
 
