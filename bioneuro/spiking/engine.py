@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Mapping
 
 import numpy as np
+from numba.core.errors import NumbaError
 
 from bioneuro import memory
 from bioneuro._jit.keys import Key, seed_from
@@ -271,6 +272,9 @@ class _Run:
                     break
         if not np.all(np.isfinite(self.dynamics.membrane)):
             self._fail(NOT_FINITE)
+        for name, rule in self.rules.learning.items():
+            if not np.all(np.isfinite(self.parameters[name])):
+                self._raise(NotFiniteError(f"{type(rule).__name__} made weights of {name!r} that are not finite"))
 
     def _boundary(self) -> int:
         """The next step at which inputs change, weights are normalised, or the run ends."""
@@ -280,24 +284,28 @@ class _Run:
     def _call(self, n_steps: int) -> int:
         output = self.recorder.room(n_steps)
         drive = self.inputs.drive(self.step, self.step + n_steps)
-        done, n_recorded, status = self.kernel(
-            self.step,
-            n_steps,
-            self.window,
-            self.key.words,
-            self.groups,
-            self.limits,
-            self.neurons,
-            self.wiring.currents,
-            self.wiring.routes,
-            self.rule_table,
-            self.wiring.synapses,
-            self.parameters.theta,
-            drive,
-            self.dynamics,
-            output,
-            self.scratch,
-        )
+        try:
+            done, n_recorded, status = self.kernel(
+                self.step,
+                n_steps,
+                self.window,
+                self.key.words,
+                self.groups,
+                self.limits,
+                self.neurons,
+                self.wiring.currents,
+                self.wiring.routes,
+                self.rule_table,
+                self.wiring.synapses,
+                self.parameters.theta,
+                drive,
+                self.dynamics,
+                output,
+                self.scratch,
+            )
+        except NumbaError as error:  # compiled at the first call
+            self.rules.explain(error)
+            raise
         self.recorder.keep(output, done, n_recorded)
         self.step += done
         self.rules.normalise(self.step, self.parameters)
