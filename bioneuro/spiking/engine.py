@@ -108,7 +108,9 @@ def simulate(
 
     Returns
     -------
-    Recording : traces; `.parameters` with the weights learnt; `.state`. After Ctrl-C, what there is so far.
+    Recording : traces; `.parameters` with the weights learnt; `.state`. Ctrl-C ends this run alone: the recording holds
+        what there is so far, `.interrupted` is true and a warning says so. In a loop of runs look at `.interrupted`;
+        two Ctrl-C within a second raise `KeyboardInterrupt`, whichever runs they fall into.
 
     Raises
     ------
@@ -206,6 +208,7 @@ class _Run:
         self.dynamics = self._fresh({} if membrane is None else membrane) if state is None else self._taken_up(state)
         self.step = 0 if state is None else state.step
         self.first_step, self.stop = self.step, self.step + self.n_steps
+        self.interrupted = False
         if state is None or random_state is not None:
             self.key = Key.from_seed(seed_from(random_state)).child("spiking")
         else:
@@ -265,10 +268,12 @@ class _Run:
                 if interruption.requested and self.step < self.stop:
                     warnings.warn(
                         f"stopped at {self.step * self.dt:.4g} s of {self.stop * self.dt:.4g} s; "
-                        "the recording holds what there is, its state goes on from there",
+                        "the recording holds what there is, its state goes on from there; "
+                        "Ctrl-C again within a second stops the program",
                         TrainingInterrupted,
                         stacklevel=3,
                     )
+                    self.interrupted = True
                     break
         if not np.all(np.isfinite(self.dynamics.membrane)):
             self._fail(NOT_FINITE)
@@ -358,7 +363,8 @@ class _Run:
 
     def recording(self) -> Recording:
         state = SpikingState(self.network, self.rules.digest, self.dt, self.step, self.key, *self.dynamics)
-        return Recording(self.parameters, state, self.recorder.traces(self.first_step, self.step - self.first_step))
+        traces = self.recorder.traces(self.first_step, self.step - self.first_step)
+        return Recording(self.parameters, state, traces, interrupted=self.interrupted)
 
 
 def next_call(n_steps: int, done: int, seconds: float) -> int:

@@ -25,7 +25,7 @@ from bioneuro.spiking import (
     spikes_of,
 )
 from bioneuro.topology import Dense, FixedProbability, Sparse
-from bioneuro.training.interrupt import TrainingInterrupted
+from bioneuro.training.interrupt import AGAIN, Interruption, TrainingInterrupted
 
 W = 4e-3
 
@@ -253,9 +253,29 @@ def test_ctrl_c_keeps_the_recording_so_far():
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.warns(TrainingInterrupted, match=r"stopped at .* of 1e\+04 s"):
         run = go(10_000.0, record=["spikes"])
+    assert run.interrupted
+    assert "interrupted" in repr(run)
+    assert not go(run.state.time).interrupted
     assert 0 < run.state.time < 10_000
     assert run["spikes.times"].max() < run.state.time
     assert bytes_of(go(run.state.time, record=["spikes"]))["weights"] == bytes_of(run)["weights"]
+
+
+def test_two_ctrl_c_within_a_second_end_a_loop_of_runs_and_slow_ones_only_the_runs():
+    def press():
+        os.kill(os.getpid(), signal.SIGINT)
+
+    go(0.1)  # compiled
+    threading.Timer(0.1, press).start()
+    with pytest.warns(TrainingInterrupted, match="Ctrl-C again within a second stops the program"):
+        assert go(10_000.0, record=["spikes"]).interrupted
+    threading.Timer(0.1, press).start()
+    with pytest.raises(KeyboardInterrupt):
+        go(10_000.0, record=["spikes"])
+    Interruption.last -= AGAIN  # as if it had been pressed a second earlier
+    threading.Timer(0.1, press).start()
+    with pytest.warns(TrainingInterrupted):
+        assert go(10_000.0, record=["spikes"]).interrupted
 
 
 @pytest.mark.small
