@@ -96,7 +96,9 @@ def simulate(
     record : {"spikes": True or [populations], "voltage": {population: [units] or True}, "rate": True or [populations]},
         or a list of these names; see `bioneuro.spiking.recording` for the traces.
     state : go on from `recording.state` of an earlier run; with `random_state=None` as if it had never stopped. Under
-        other rules than that run's, traces start anew.
+        other rules than that run's, traces start anew. Weights may be others, and synapses may have grown or gone
+        (`bioneuro.plasticity.grow`); spikes on their way still arrive. To see weights change, run in parts:
+        `run = simulate(run.parameters, ..., state=run.state)`.
     random_state : None (fresh entropy), int, Generator or RandomState, of Poisson spikes and noise.
     n_threads : accepted for the future; runs use one thread.
     progress : show a progress bar.
@@ -236,8 +238,9 @@ class _Run:
             raise InvalidInput(f"state must be the .state of a recording of simulate, got {type(state).__name__}")
         if state.network != self.network:
             raise InvalidInput(
-                "this state belongs to another network: topology, dt, number type (float32 or float64) and the "
-                "tau_synapse of inputs must be those of the run that it comes from"
+                "this state belongs to another network: populations, delays, dt, number type (float32 or float64) and "
+                "the tau_synapse of projections and inputs must be those of the run that it comes from; synapses alone "
+                "may have come or gone"
             )
         dynamics, fresh = state.dynamics(), self._fresh({})
         if state.rules != self.rules.digest:

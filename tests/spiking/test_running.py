@@ -12,7 +12,7 @@ import pytest
 import bioneuro
 from bioneuro import Parameters, Population, Topology
 from bioneuro.errors import NotFiniteError, ResourceError
-from bioneuro.plasticity import STDP, AdaptiveThreshold, InhibitorySTDP, NormaliseWeights
+from bioneuro.plasticity import STDP, AdaptiveThreshold, InhibitorySTDP, NormaliseWeights, grow, prune
 from bioneuro.spiking import (
     LIF,
     NoiseCurrent,
@@ -143,6 +143,25 @@ def test_inputs_are_never_changed_and_the_global_generator_is_left_alone():
     state = run.state.membrane.copy()
     simulate(run.parameters, INPUTS, 0.01, rules=RULES, state=run.state)
     np.testing.assert_array_equal(run.state.membrane, state)
+
+
+def test_a_run_goes_on_over_synapses_that_come_and_go():
+    """Nothing but the changed synapses differs: adding one of weight 0, or dropping all of weight 0, changes no bit."""
+    populations = [Population("in", 20, "input"), Population("E", 10, "output", LIF())]
+    sparse = Sparse("in", "E", FixedProbability(0.5), delay=2e-3, tau_synapse=5e-3, sign=1)
+    params = Parameters.zeros(Topology(populations, [sparse]))
+    params["in->E"] = np.where(np.arange(params["in->E"].size) % 3, 9e-3, 0.0)
+    inputs = {"in": Poisson(60.0)}
+    whole = simulate(params, inputs, 0.4, random_state=0)
+    first = simulate(params, inputs, 0.2, random_state=0)
+    assert np.any(first.state.arrivals)
+    for changed in (prune(params, "in->E", threshold=1e-3), grow(params, "in->E", 20, random_state=0)):
+        rest = simulate(changed, inputs, 0.2, state=first.state)
+        assert len(rest["spikes.times"]) > 100
+        np.testing.assert_array_equal(rest["spikes.times"], whole["spikes.times"][len(first["spikes.times"]) :])
+        np.testing.assert_allclose(rest.state.membrane, whole.state.membrane, rtol=1e-5, atol=1e-9)
+    strong = grow(params, "in->E", 50, weight=9e-3, random_state=0)
+    assert len(simulate(strong, inputs, 0.2, state=first.state)["spikes.times"]) > len(rest["spikes.times"])
 
 
 def test_another_seed_gives_other_spikes_and_no_seed_fresh_ones():
