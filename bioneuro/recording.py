@@ -21,6 +21,7 @@ class Recording:
     parameters : the learnt numbers at the end.
     state : what the run evolved (optimiser moments, chains, membranes), to be handed to the next run.
     traces : {name: array} of what was recorded, first axis time: "loss", "energy", "spikes", ...
+    interrupted : whether Ctrl-C ended the run before its time.
 
     `recording["loss"]` is short for `recording.traces["loss"]`.
     """
@@ -28,10 +29,11 @@ class Recording:
     parameters: Parameters
     state: Any = None
     traces: Mapping[str, np.ndarray] = field(default_factory=dict)
+    interrupted: bool = False
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self.traces[choose("trace", name, self.traces)]
 
     def __repr__(self) -> str:
         traces = ", ".join(f"{name} {np.shape(trace)}" for name, trace in self.traces.items())
-        return f"Recording({traces})"
+        return f"Recording({traces}{', interrupted' * self.interrupted})"

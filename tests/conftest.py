@@ -6,10 +6,21 @@ import os
 
 os.environ.setdefault("MPLBACKEND", "Agg")  # before matplotlib is imported: no windows
 
+import math
+
+import pytest
 from hypothesis import settings
+
+from bioneuro.training.interrupt import Interruption
 
 settings.register_profile("repeatable", derandomize=True, deadline=None)
 settings.load_profile("repeatable")
+
+
+@pytest.fixture(autouse=True)
+def nobody_pressed_ctrl_c_before(monkeypatch):
+    """Two tests that each press it once are no impatient user."""
+    monkeypatch.setattr(Interruption, "last", -math.inf)
 
 
 def pytest_configure(config):

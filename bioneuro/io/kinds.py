@@ -40,10 +40,10 @@ def _lesion(topology: Topology, alive: np.ndarray, intact: dict) -> Lesion:
     return Lesion(topology, alive, intact)
 
 
-def _recording(parameters: Parameters | None, state: Any, traces: dict) -> Recording:
+def _recording(parameters: Parameters | None, state: Any, traces: dict, interrupted: bool = False) -> Recording:
     if not isinstance(parameters, Parameters | None) or not isinstance(traces, dict):
         raise InvalidInput("a recording needs parameters and traces by name")
-    return Recording(parameters, state, traces)
+    return Recording(parameters, state, traces, bool(interrupted))
 
 
 def _attributes(*names: str) -> Callable[[Any], dict]:
@@ -63,7 +63,7 @@ KINDS: dict[type, Kind] = {
         lambda lesion: {"topology": lesion.topology, "alive": lesion.alive, "intact": dict(lesion.intact)}, _lesion
     ),
     Recording: Kind(
-        lambda run: {"parameters": run.parameters, "state": run.state, "traces": dict(run.traces)}, _recording
+        lambda run: _attributes("parameters", "state", "interrupted")(run) | {"traces": dict(run.traces)}, _recording
     ),
     Dataset: Kind(_attributes(*(field.name for field in fields(Dataset))), Dataset),
     Unit: Kind(lambda unit: {"described": unit.to_json()}, lambda described: as_unit(described)),

@@ -15,11 +15,13 @@ _NAMES = {
     "LocalLearning": "bioneuro.plasticity.learning",
     "Oja": "bioneuro.plasticity.rate",
     "RATE_RULES": "bioneuro.plasticity.rate",
+    "RateRule": "bioneuro.plasticity.rate",
     "Sanger": "bioneuro.plasticity.rate",
     # spike-timing rules
     "InhibitorySTDP": "bioneuro.plasticity.spike",
     "SPIKE_RULES": "bioneuro.plasticity.spike",
     "STDP": "bioneuro.plasticity.spike",
+    "SpikeRule": "bioneuro.plasticity.spike",
     # homeostasis
     "AdaptiveThreshold": "bioneuro.plasticity.homeostasis",
     "NormaliseWeights": "bioneuro.plasticity.homeostasis",

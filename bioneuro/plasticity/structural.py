@@ -2,7 +2,7 @@
 
 Structure is frozen, so each function returns new `Parameters` on a new topology, in which the projection is `Sparse`
 with the rule `Edges`; all that is left keeps its value. Two units of a symmetric projection gain and lose their
-synapses together.
+synapses together. A simulation goes on over the change: `simulate(grow(run.parameters, ...), ..., state=run.state)`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,8 @@ def prune(
 
     Parameters
     ----------
-    projection : name of a `Dense` or `Sparse` projection; a dense one becomes sparse.
+    projection : name of a `Dense` or `Sparse` projection; a dense one becomes sparse, for good: engines and estimators
+        that run dense projections alone (rate rules, for one) refuse it from then on.
     threshold : >= 0, in the unit of the weights (volts in spiking networks).
     share : in [0, 1]; floor(share n + 1/2) of n synapses go, of equals those that come first in (pre, post) order.
 
@@ -107,6 +108,7 @@ def grow(
     else:
         rule = Edges(*_two(edges))
         new = rule.pre, rule.post
+        _check_absent(parameters.topology, projection, there, *new)
     return _rebuilt(parameters, projection, there, *new, weight)
 
 
@@ -162,6 +164,11 @@ def _in_pairs(projection: Projection) -> bool:
 
 def _synapses(parameters: Parameters, name: str) -> Synapses:
     """The synapses that a projection has now."""
+    if not isinstance(parameters, Parameters):
+        raise InvalidInput(
+            f"synapses come and go with their weights: give Parameters, got {type(parameters).__name__}; "
+            "for a bare topology Parameters.zeros(topology)"
+        )
     topology = parameters.topology
     projection = topology.projection(name)
     if not isinstance(projection, Dense | Sparse):
@@ -211,6 +218,18 @@ def _draw_free(topology: Topology, name: str, there: Synapses, n: int, random_st
     numbers = ranks + np.searchsorted(taken - np.arange(len(taken)), ranks, side="right")
     pre = np.searchsorted(starts, numbers, side="right") - 1
     return pre, numbers - starts[pre] + first[pre]
+
+
+def _check_absent(topology: Topology, name: str, there: Synapses, pre: np.ndarray, post: np.ndarray) -> None:
+    """Raise `InvalidInput` for a pair that has its synapse, where one is all it may have."""
+    projection, wide = topology.projection(name), 1 << 32  # indices out of range are another matter
+    old, new = (a.astype(np.int64) * wide + b for a, b in ((there.pre, there.post), (pre, post)))
+    again = np.flatnonzero(np.isin(new, old))
+    if again.size and not getattr(projection, "multapses", False):
+        k = again[0]
+        raise InvalidInput(
+            f"{name!r} has a synapse from unit {pre[k]} to unit {post[k]} already; leave it out, or allow multapses"
+        )
 
 
 def _two(edges) -> tuple:

@@ -245,6 +245,8 @@ def class_shares(counts: np.ndarray, numbers: np.ndarray, n_classes: int) -> np.
 class _Trainer:
     """The variables of one call of `train`, and the verbs that change them."""
 
+    interrupted = False
+
     def __init__(self, topology, X, competition, epochs, key, state, run):
         self.topology, self.X, self.epochs, self.key, self.run = topology, X, epochs, key, run
         hidden = topology["hidden"]
@@ -292,7 +294,8 @@ class _Trainer:
                         break
             if checkpoint is not None:
                 _write(checkpoint, self.state())
-        if interruption.requested:
+        self.interrupted = interruption.requested
+        if self.interrupted:
             warnings.warn(
                 f"training was interrupted after {self.pictures} of {self.total} pictures; what it learnt is kept",
                 TrainingInterrupted,
@@ -314,7 +317,8 @@ class _Trainer:
     def recording(self) -> Recording:
         parameters = Parameters.zeros(self.topology)
         parameters["input->hidden"] = self.weights
-        return Recording(parameters, self.state(), {"spikes": np.array(self.spikes), "shows": np.array(self.shows)})
+        traces = {"spikes": np.array(self.spikes), "shows": np.array(self.shows)}
+        return Recording(parameters, self.state(), traces, self.interrupted)
 
 
 def _chunks(start: int, stop: int, n_hidden: int, steps: int):

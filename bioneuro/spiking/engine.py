@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Mapping
 
 import numpy as np
+from numba.core.errors import NumbaError
 
 from bioneuro import memory
 from bioneuro._jit.keys import Key, seed_from
@@ -95,7 +96,9 @@ def simulate(
     record : {"spikes": True or [populations], "voltage": {population: [units] or True}, "rate": True or [populations]},
         or a list of these names; see `bioneuro.spiking.recording` for the traces.
     state : go on from `recording.state` of an earlier run; with `random_state=None` as if it had never stopped. Under
-        other rules than that run's, traces start anew.
+        other rules than that run's, traces start anew. Weights may be others, and synapses may have grown or gone
+        (`bioneuro.plasticity.grow`); spikes on their way still arrive. To see weights change, run in parts:
+        `run = simulate(run.parameters, ..., state=run.state)`.
     random_state : None (fresh entropy), int, Generator or RandomState, of Poisson spikes and noise.
     n_threads : accepted for the future; runs use one thread.
     progress : show a progress bar.
@@ -107,7 +110,9 @@ def simulate(
 
     Returns
     -------
-    Recording : traces; `.parameters` with the weights learnt; `.state`. After Ctrl-C, what there is so far.
+    Recording : traces; `.parameters` with the weights learnt; `.state`. Ctrl-C ends this run alone: the recording holds
+        what there is so far, `.interrupted` is true and a warning says so. In a loop of runs look at `.interrupted`;
+        two Ctrl-C within a second raise `KeyboardInterrupt`, whichever runs they fall into.
 
     Raises
     ------
@@ -205,6 +210,7 @@ class _Run:
         self.dynamics = self._fresh({} if membrane is None else membrane) if state is None else self._taken_up(state)
         self.step = 0 if state is None else state.step
         self.first_step, self.stop = self.step, self.step + self.n_steps
+        self.interrupted = False
         if state is None or random_state is not None:
             self.key = Key.from_seed(seed_from(random_state)).child("spiking")
         else:
@@ -232,8 +238,9 @@ class _Run:
             raise InvalidInput(f"state must be the .state of a recording of simulate, got {type(state).__name__}")
         if state.network != self.network:
             raise InvalidInput(
-                "this state belongs to another network: topology, dt, number type (float32 or float64) and the "
-                "tau_synapse of inputs must be those of the run that it comes from"
+                "this state belongs to another network: populations, delays, dt, number type (float32 or float64) and "
+                "the tau_synapse of projections and inputs must be those of the run that it comes from; synapses alone "
+                "may have come or gone"
             )
         dynamics, fresh = state.dynamics(), self._fresh({})
         if state.rules != self.rules.digest:
@@ -264,13 +271,18 @@ class _Run:
                 if interruption.requested and self.step < self.stop:
                     warnings.warn(
                         f"stopped at {self.step * self.dt:.4g} s of {self.stop * self.dt:.4g} s; "
-                        "the recording holds what there is, its state goes on from there",
+                        "the recording holds what there is, its state goes on from there; "
+                        "Ctrl-C again within a second stops the program",
                         TrainingInterrupted,
                         stacklevel=3,
                     )
+                    self.interrupted = True
                     break
         if not np.all(np.isfinite(self.dynamics.membrane)):
             self._fail(NOT_FINITE)
+        for name, rule in self.rules.learning.items():
+            if not np.all(np.isfinite(self.parameters[name])):
+                self._raise(NotFiniteError(f"{type(rule).__name__} made weights of {name!r} that are not finite"))
 
     def _boundary(self) -> int:
         """The next step at which inputs change, weights are normalised, or the run ends."""
@@ -280,24 +292,28 @@ class _Run:
     def _call(self, n_steps: int) -> int:
         output = self.recorder.room(n_steps)
         drive = self.inputs.drive(self.step, self.step + n_steps)
-        done, n_recorded, status = self.kernel(
-            self.step,
-            n_steps,
-            self.window,
-            self.key.words,
-            self.groups,
-            self.limits,
-            self.neurons,
-            self.wiring.currents,
-            self.wiring.routes,
-            self.rule_table,
-            self.wiring.synapses,
-            self.parameters.theta,
-            drive,
-            self.dynamics,
-            output,
-            self.scratch,
-        )
+        try:
+            done, n_recorded, status = self.kernel(
+                self.step,
+                n_steps,
+                self.window,
+                self.key.words,
+                self.groups,
+                self.limits,
+                self.neurons,
+                self.wiring.currents,
+                self.wiring.routes,
+                self.rule_table,
+                self.wiring.synapses,
+                self.parameters.theta,
+                drive,
+                self.dynamics,
+                output,
+                self.scratch,
+            )
+        except NumbaError as error:  # compiled at the first call
+            self.rules.explain(error)
+            raise
         self.recorder.keep(output, done, n_recorded)
         self.step += done
         self.rules.normalise(self.step, self.parameters)
@@ -350,7 +366,8 @@ class _Run:
 
     def recording(self) -> Recording:
         state = SpikingState(self.network, self.rules.digest, self.dt, self.step, self.key, *self.dynamics)
-        return Recording(self.parameters, state, self.recorder.traces(self.first_step, self.step - self.first_step))
+        traces = self.recorder.traces(self.first_step, self.step - self.first_step)
+        return Recording(self.parameters, state, traces, interrupted=self.interrupted)
 
 
 def next_call(n_steps: int, done: int, seconds: float) -> int:

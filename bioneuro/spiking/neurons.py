@@ -27,7 +27,8 @@ class SpikingState(NamedTuple):
 
     Attributes
     ----------
-    network : digest of what the state belongs to: topology, dt, number type, currents.
+    network : digest of what the state belongs to: populations, delays, dt, number type, currents. Synapses may come
+        and go in between: a run goes on after `bioneuro.plasticity.grow`, `prune` and `rewire`.
     rules : digest of the spike-timing rules that the traces belong to.
     dt : seconds of one step.
     step : steps done; the time is step * dt.
@@ -143,6 +144,8 @@ def first_membranes(topology: Topology, given: Mapping) -> np.ndarray:
 
 
 def network_digest(topology: Topology, dt: float, dtype, currents: list) -> str:
-    """Names what a state belongs to."""
-    parts = (topology.digest, float(dt), np.dtype(dtype).name, currents)
+    """Names what a state belongs to: all but which synapses there are."""
+    populations = [population.to_json() for population in topology.populations]
+    ways = [(way.name, way.pre, way.post, way.delay) for way in topology.projections]
+    parts = (populations, ways, float(dt), np.dtype(dtype).name, currents)
     return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 
+import numba
 import numpy as np
+from numba.core.errors import NumbaError
 
 from bioneuro.errors import InvalidInput, choose
 from bioneuro.parameters import Parameters
 from bioneuro.plasticity.homeostasis import AdaptiveThreshold, NormaliseWeights
 from bioneuro.plasticity.spike import SPIKE_RULES, SpikeRule
-from bioneuro.spiking.synapse_kernels import CONSTANTS, KEEP, MAX_RULES, N_CONSTANTS, POST_DECAY, PRE_DECAY, SIGN
+from bioneuro.spiking.synapse_kernels import CONSTANTS, KEEP, MAX_RULES, N_CONSTANTS, POST_DECAY, PRE_DECAY, SIGN, W_MAX
 from bioneuro.spiking.synapses import delay_steps, whole_steps
 from bioneuro.topology import Dense, Projection, Sparse, Topology
 
@@ -113,6 +116,17 @@ class Rules:
             if name in cut:
                 raise InvalidInput(f"synapses of {name!r} are dead and would grow again; lesion units, or do not learn")
 
+    def explain(self, error: NumbaError) -> None:
+        """Raise `InvalidInput` where a function of a rule is why the engine could not be compiled."""
+        for name, rule in self.learning.items():
+            for place, function in zip(("on_pre", "on_post"), rule.functions, strict=True):
+                reason = why_not(function)
+                if reason:
+                    raise InvalidInput(
+                        f"{place} of {type(rule).__name__}, the rule of {name!r}, cannot be compiled: {reason}; "
+                        "it must make a number of (weight, pre, post, constants) by arithmetic, math and np alone"
+                    ) from error
+
     @property
     def n_traces(self) -> tuple[int, int]:
         """How many presynaptic and how many postsynaptic traces there are."""
@@ -120,10 +134,10 @@ class Rules:
         return sum(pre.size for pre, _ in ends), sum(post.size for _, post in ends)
 
     def table(self) -> np.ndarray:
-        """One row per plastic projection: sign, keep, decay of both traces in one step, constants."""
+        """One row per plastic projection: sign, keep, decay of both traces in one step, w_max, constants."""
         table = np.zeros((len(self.learning), CONSTANTS + N_CONSTANTS))
         for row, (name, rule) in zip(table, self.learning.items(), strict=True):
-            row[SIGN], row[KEEP] = self.topology.projection(name).sign or 1, rule.keep
+            row[SIGN], row[KEEP], row[W_MAX] = self.topology.projection(name).sign or 1, rule.keep, rule.w_max
             row[PRE_DECAY], row[POST_DECAY] = np.exp(-self.dt / np.array(rule.traces))
             row[CONSTANTS : CONSTANTS + len(rule.constants)] = rule.constants
         return table
@@ -153,6 +167,19 @@ class Rules:
             if name in self.learning:  # bounds come before sums
                 w_max = weights.dtype.type(self.learning[name].w_max)
                 np.clip(weights, -w_max, w_max, out=weights)
+
+
+def why_not(function: Callable) -> str:
+    """Why Numba cannot make a weight of (weight, pre, post, constants); "" where it can."""
+    number = numba.float64
+    compiled = numba.njit(getattr(function, "py_func", function))
+    try:
+        compiled.compile((number, number, number, numba.types.UniTuple(number, N_CONSTANTS)))
+    except NumbaError as error:
+        lines = re.sub(r"\x1b\[[0-9;]*m", "", str(error)).splitlines()  # without colours
+        return next((line.strip() for line in lines if line.strip() and "nopython mode" not in line), "unknown")
+    made = compiled.nopython_signatures[0].return_type
+    return "" if isinstance(made, numba.types.Number | numba.types.Boolean) else f"it returns {made}, not a number"
 
 
 def _listed(given: Mapping | None):

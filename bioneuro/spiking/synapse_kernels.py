@@ -62,14 +62,14 @@ class Synapses(NamedTuple):
 
 (KIND, SHARED, PRE, FIRST_PRE, N_PRE, POST, FIRST_POST, N_POST, WEIGHT, COLUMN, DELAY) = range(11)
 (POINTER, TARGET, INCOMING_POINTER, INCOMING, RULE, PLASTIC, PRE_TRACE, POST_TRACE) = range(11, len(Route._fields))
-SIGN, KEEP, PRE_DECAY, POST_DECAY, CONSTANTS = range(5)  # columns of the table of rules; constants from the last on
+SIGN, KEEP, PRE_DECAY, POST_DECAY, W_MAX, CONSTANTS = range(6)  # columns of the table of rules; constants from the last
 N_CONSTANTS = 4
 
 
 def _deliver(n, routes, rules, synapses, weights, counts, fired, bounds, arrivals, history, pre_traces, post_traces):
     """Send the spikes of step `n` along all projections; plastic ones learn.
 
-    routes (projections, Route); rules (plastic projections, 4 + N_CONSTANTS); weights flat; population p fired
+    routes (projections, Route); rules (plastic projections, CONSTANTS + N_CONSTANTS); weights flat; population p fired
     `fired[bounds[p]:bounds[p + 1]]`, unit u `counts[u]` times; history as `remember` writes it.
     """
     for r in range(routes.shape[0]):
@@ -156,15 +156,15 @@ def _learn(route, rule, synapses, weights, spikes, counts, arrived, x, y, line):
     and are sent with the weight just learnt; then both traces rise. So spikes that meet at the same instant do not
     see each other, as in NEST.
     """
-    sign, keep = rule[SIGN], rule[KEEP]
+    sign, keep, w_max = rule[SIGN], rule[KEEP], rule[W_MAX]
     constants = (rule[CONSTANTS], rule[CONSTANTS + 1], rule[CONSTANTS + 2], rule[CONSTANTS + 3])  # stay in registers
     for unit in arrived:
         j = unit - route[FIRST_POST]
-        learn_column(j, route, synapses.incoming_pointers, synapses.incoming, weights, x, y[j], sign, constants)
+        learn_column(j, route, synapses.incoming_pointers, synapses.incoming, weights, x, y[j], sign, w_max, constants)
     for unit in spikes:
         i = unit - route[FIRST_PRE]
         for _ in range(counts[unit]):
-            learn_row(i, route, synapses.pointers, synapses.targets, weights, x[i], y, sign, constants)
+            learn_row(i, route, synapses.pointers, synapses.targets, weights, x[i], y, sign, w_max, constants)
             _send_row(i, route, synapses.pointers, synapses.targets, weights, weights.dtype.type(1), line)
     for unit in spikes:
         i = unit - route[FIRST_PRE]
@@ -185,36 +185,36 @@ def _fade(traces, decay):
         traces[i] = trace if trace > _TINY else 0.0
 
 
-def _learn_row(i, route, pointers, targets, weights, x, y, sign, constants):
-    """w_ij = on_pre(w_ij, x_i, y_j) for all synapses of the presynaptic unit `i`."""
+def _learn_row(i, route, pointers, targets, weights, x, y, sign, w_max, constants):
+    """w_ij = on_pre(w_ij, x_i, y_j), held in [0, w_max], for all synapses of the presynaptic unit `i`."""
     kind, first = route[KIND], route[WEIGHT]
     if kind == SPARSE:
         a, b = pointers[route[POINTER] + i], pointers[route[POINTER] + i + 1]
         reached, row = targets[route[TARGET] + a : route[TARGET] + b], weights[first + a : first + b]
         for s in range(row.shape[0]):
-            row[s] = sign * on_pre(sign * row[s], x, y[reached[s]], constants)
+            row[s] = sign * min(max(on_pre(sign * row[s], x, y[reached[s]], constants), 0.0), w_max)
     elif kind == DENSE:
         row = weights[first + i * y.shape[0] : first + (i + 1) * y.shape[0]]
         for j in range(row.shape[0]):
-            row[j] = sign * on_pre(sign * row[j], x, y[j], constants)
+            row[j] = sign * min(max(on_pre(sign * row[j], x, y[j], constants), 0.0), w_max)
     else:
-        weights[first + i] = sign * on_pre(sign * weights[first + i], x, y[i], constants)
+        weights[first + i] = sign * min(max(on_pre(sign * weights[first + i], x, y[i], constants), 0.0), w_max)
 
 
-def _learn_column(j, route, pointers, incoming, weights, x, y, sign, constants):
-    """w_ij = on_post(w_ij, x_i, y_j) for all synapses of the postsynaptic unit `j`."""
+def _learn_column(j, route, pointers, incoming, weights, x, y, sign, w_max, constants):
+    """w_ij = on_post(w_ij, x_i, y_j), held in [0, w_max], for all synapses of the postsynaptic unit `j`."""
     kind, first = route[KIND], route[WEIGHT]
     if kind == SPARSE:
         a, b = pointers[route[INCOMING_POINTER] + j], pointers[route[INCOMING_POINTER] + j + 1]
         for q in range(route[INCOMING] + a, route[INCOMING] + b):
             s, i = first + incoming[q, 0], incoming[q, 1]
-            weights[s] = sign * on_post(sign * weights[s], x[i], y, constants)
+            weights[s] = sign * min(max(on_post(sign * weights[s], x[i], y, constants), 0.0), w_max)
     elif kind == DENSE:
         column = weights[first + j : first + x.shape[0] * route[N_POST] : route[N_POST]]
         for i in range(column.shape[0]):
-            column[i] = sign * on_post(sign * column[i], x[i], y, constants)
+            column[i] = sign * min(max(on_post(sign * column[i], x[i], y, constants), 0.0), w_max)
     else:
-        weights[first + j] = sign * on_post(sign * weights[first + j], x[j], y, constants)
+        weights[first + j] = sign * min(max(on_post(sign * weights[first + j], x[j], y, constants), 0.0), w_max)
 
 
 @kernel

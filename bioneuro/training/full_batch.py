@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -101,7 +102,7 @@ def minimise(
             TrainingInterrupted,
             stacklevel=2,
         )
-    return search.recording(state)
+    return replace(search.recording(state), interrupted=interruption.requested)
 
 
 class _Search:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
+import time
+from typing import ClassVar
+
+AGAIN = 1.0  # s, within which a second Ctrl-C means the program, not the run
 
 
 class TrainingInterrupted(UserWarning):
@@ -11,10 +16,13 @@ class TrainingInterrupted(UserWarning):
 
 
 class Interruption:
-    """While active, Ctrl-C sets `requested` instead of raising; a second Ctrl-C raises `KeyboardInterrupt` at once.
+    """While active, Ctrl-C sets `requested` instead of raising; a second one raises `KeyboardInterrupt` at once.
 
-    Only the main thread receives signals; in any other the context manager does nothing.
+    So does one within a second of the last in an earlier run: two in a row stop a program that runs one after the
+    other. Only the main thread receives signals; in any other the context manager does nothing.
     """
+
+    last: ClassVar[float] = -math.inf  # when Ctrl-C was pressed last, in any run
 
     def __init__(self):
         self.requested = False
@@ -33,6 +41,8 @@ class Interruption:
             signal.signal(signal.SIGINT, self._previous)
 
     def _handle(self, *_) -> None:
-        if self.requested:
+        now = time.monotonic()
+        again, Interruption.last = now - Interruption.last <= AGAIN, now
+        if self.requested or again:
             raise KeyboardInterrupt
         self.requested = True

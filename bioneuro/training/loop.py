@@ -166,6 +166,8 @@ def fit(
 class _Trainer:
     """The variables of one call of `fit`, and the verbs that change them."""
 
+    interrupted = False
+
     def __init__(
         self,
         parameters,
@@ -229,7 +231,8 @@ class _Trainer:
                     break
             if checkpoint is not None:
                 _write(checkpoint, self.state())
-        if interruption.requested:
+        self.interrupted = interruption.requested
+        if self.interrupted:
             warnings.warn(
                 f"training was interrupted after {self.step} steps ({self.epoch} whole epochs); what it learnt is kept",
                 TrainingInterrupted,
@@ -347,7 +350,7 @@ class _Trainer:
     def recording(self) -> Recording:
         best = self.parameters if self.best_theta is None else self.parameters.like(self.best_theta)
         traces = {"loss": np.array(self.loss), "validation": np.array(self.validation_loss)}
-        return Recording(best, self.state(), traces)
+        return Recording(best, self.state(), traces, self.interrupted)
 
 
 def check_weights(weights, gradient: GradientEstimator, X) -> np.ndarray | None:

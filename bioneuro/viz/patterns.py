@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 GAP = 0.12  # between pictures, as a share of their width
+PIXELS = 0.5  # the brightest of pixels in [0, 1] is at least so bright
 
 
 @styled
@@ -41,7 +42,8 @@ def images(
     titles : words above the pictures: one for each, or one for each column where `X` has named rows.
     columns : pictures in a row; by default about as many as rows.
     value_range : values that are drawn black and white (or, on the signed map, blue and red); by default -1 and 1 for
-        patterns of -1/+1, 0 and 1 for values in between, else the extremes, on the signed map symmetric about 0.
+        patterns of -1/+1, 0 and 1 for values in between that fill at least half of it, as pixels do, else the extremes
+        (synaptic weights in volts), on the signed map symmetric about 0.
     colours : "grey"; "signed" (blue below zero, white, red above: filters, weights); "auto": signed where there are
         values below zero other than -1/+1.
     dead : (features,) or the shape of X, true where a unit is missing; by default zeros of -1/+1 patterns, and NaN.
@@ -49,7 +51,8 @@ def images(
 
     Returns
     -------
-    The axes; missing pixels are purple, and named in a legend where there are any.
+    The axes; missing pixels are purple, and named in a legend where there are any. Signed values, and those too small
+    for pixels, have a scale beside them.
     """
     names, rows = _rows(X, columns)
     shape = _shape(image_shape, rows[0].shape[1])
@@ -79,7 +82,7 @@ def images(
     ax.tick_params(length=0)
     ax.spines[:].set_visible(False)
     ax.set_title(title)
-    if signed:
+    if signed or (value_range is None and high < PIXELS):
         ax.figure.colorbar(shown, ax=ax, shrink=0.8, label="value")
     if missing.any():
         _name_the_dead(ax)
@@ -141,7 +144,7 @@ def _range(values: np.ndarray, given: tuple[float, float] | None, signed: bool) 
         return -most, most
     if low < 0:
         return (-1.0, 1.0) if low >= -1 and high <= 1 else (low, high)
-    return (0.0, 1.0) if high <= 1 else (low, high)
+    return (0.0, 1.0) if PIXELS <= high <= 1 or low == high else (low, high)
 
 
 def _draw(ax, rows, missing, shape, step, low, high, colours):

@@ -262,6 +262,8 @@ def test_recordings_come_back_with_what_they_share_still_shared(again):
     assert back.state["best"] is back.parameters
     assert back["loss"].tolist() == [2.0, 1.0]
     assert back.parameters.theta.tobytes() == first.theta.tobytes()
+    assert not back.interrupted
+    assert again(Recording(first, interrupted=True)).interrupted
 
 
 def test_units_come_back(again):

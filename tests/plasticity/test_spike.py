@@ -4,10 +4,11 @@ import numpy as np
 import pytest
 
 from bioneuro import Dense, OneToOne, Parameters, Population, Sparse, Topology
-from bioneuro.errors import InvalidInput
+from bioneuro.errors import InvalidInput, NotFiniteError
 from bioneuro.plasticity import SPIKE_RULES, STDP, AdaptiveThreshold, InhibitorySTDP, NormaliseWeights
-from bioneuro.plasticity.spike import SpikeRule
+from bioneuro.plasticity.spike import MOST_CONSTANTS, SpikeRule
 from bioneuro.spiking import LIF, NoiseCurrent, Poisson, SpikeTrain, simulate, spikes_of
+from bioneuro.spiking.synapse_kernels import N_CONSTANTS
 from bioneuro.topology import Edges, FixedProbability
 from tests.naive import spiking as naive
 
@@ -280,6 +281,104 @@ def halve(weight, pre, post, constants):
 
 def leave(weight, pre, post, constants):
     return weight
+
+
+def rise(weight, pre, post, constants):
+    return weight + constants[0]
+
+
+def fall(weight, pre, post, constants):
+    return weight - 1.0
+
+
+def forget(weight, pre, post, constants):
+    weight / 2
+
+
+def misspelt(weight, pre, post, constants):
+    return wieght / 2  # noqa: F821
+
+
+def lost(weight, pre, post, constants):
+    return weight + np.nan
+
+
+def short(weight, pre, post):
+    return weight
+
+
+def rule_of(on_pre=leave, on_post=leave, constants=(), traces=(1e-2, 1e-2), **more):
+    members = {"functions": (on_pre, on_post), "constants": constants, "traces": traces, **more}
+    return type("Own", (SpikeRule,), members)(w_max=W_MAX)
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_rule_leads_a_weight_out_of_its_bounds(kind, sign):
+    params = pairs(
+        3, 3, KINDS[kind](sign, 0.0) if kind != "sparse" else Sparse("pre", "post", Edges([0], [0]), sign=sign)
+    )
+    params["pre->post"] = sign * W_MAX / 2
+    inputs = told({0: [5, 9], 1: [7], 2: [8]}, {0: [12], 1: [3], 2: [30]})
+    for functions, end in (({"on_pre": rise}, W_MAX), ({"on_post": rise}, W_MAX), ({"on_post": fall}, 0.0)):
+        rule = rule_of(**functions, constants=(1.0,))
+        run = simulate(params, inputs, 5e-3, rules={"pre->post": rule}, max_rate=np.inf)
+        np.testing.assert_array_equal(np.abs(run.parameters["pre->post"]), end)
+
+
+@pytest.mark.parametrize(
+    ("functions", "message"),
+    [
+        (
+            {"on_post": forget},
+            "on_post of Own, the rule of 'pre->post', cannot be compiled: it returns none, not",
+        ),
+        ({"on_pre": misspelt}, "on_pre of Own, .* cannot be compiled: .*'wieght' is not defined"),
+    ],
+)
+def test_a_function_that_numba_cannot_compile_is_named(functions, message):
+    with pytest.raises(InvalidInput, match=message):
+        simulate(pairs(1, 1), told({0: [5]}, {0: [9]}), 5e-3, rules={"pre->post": rule_of(**functions)})
+
+
+def test_a_rule_that_loses_its_numbers_ends_in_an_error():
+    params = pairs(1, 1, Dense("pre", "post", delay=4e-3))  # not yet arrived at a membrane
+    with pytest.raises(NotFiniteError, match="Own made weights of 'pre->post' that are not finite"):
+        simulate(params, told({0: [5]}, {}), 3e-3, rules={"pre->post": rule_of(on_pre=lost)})
+
+
+@pytest.mark.small
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (
+            lambda: type("Bare", (SpikeRule,), {})(w_max=W_MAX),
+            r"Bare lacks its functions = \(on_pre, on_post\); help",
+        ),
+        (
+            lambda: rule_of(on_pre=short),
+            r"on_pre of Own takes \(weight, pre, post, constants\), got a function of \(weight,",
+        ),
+        (lambda: rule_of(constants=(1, 2, 3, 4, 5)), "Own.constants holds at most 4 numbers, got 5"),
+        (lambda: rule_of(constants=("a",)), "Own.constants must be numbers"),
+        (lambda: rule_of(constants=0.1), "Own.constants must be a tuple, got 0.1"),
+        (lambda: rule_of(traces=(1e-2,)), r"Own.traces holds two time constants \(s\), .* got 1"),
+        (lambda: rule_of(traces=(20, 20)), r"Own.traces must be a number in \(0, 10\], got 20; seconds"),
+        (lambda: rule_of(functions=(leave,)), r"Own.functions must be \(on_pre, on_post\), two functions"),
+        (
+            lambda: rule_of(functions=property(lambda self: (lambda w, x, y, c: w,) * 2)),
+            "must be the same two every time",
+        ),
+        (lambda: rule_of(keep=2.0), r"Own.keep must be a number in \[0, 1\]"),
+    ],
+)
+def test_a_rule_of_ones_own_is_checked_before_anything_is_compiled(make, message):
+    with pytest.raises(InvalidInput, match=message):
+        make()
+
+
+def test_the_engine_has_room_for_as_many_constants_as_a_rule_may_have():
+    assert N_CONSTANTS == MOST_CONSTANTS
 
 
 def test_a_rule_of_ones_own_is_a_class_with_two_functions():

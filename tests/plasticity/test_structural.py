@@ -230,6 +230,8 @@ SIGNED = initialise(RANDOM)
         (lambda: prune(Parameters.zeros(CONVOLUTION), "i->o", share=0.1), "synapses of Conv2D .i->o. cannot come"),
         (lambda: prune(Parameters.zeros(TIED), "x->h", share=0.1), "'h->x' is tied to 'x->h': its synapses have no"),
         (lambda: prune(Parameters.zeros(SHARED), "x->h", share=0.1), "'x->h' shares one weight: its synapses have no"),
+        (lambda: grow(Parameters.zeros(EMPTY), "a->b", edges=([1, 1], [2, 2])), "an edge is given twice"),
+        (lambda: prune(RANDOM, "a->b", share=0.1), r"give Parameters, got Topology; for a bare topology Par"),
         (lambda: grow(SIGNED, "a->b"), "grow takes a number n or edges"),
         (lambda: grow(SIGNED, "a->b", -1), "number of synapses to grow must be an integer"),
         (lambda: grow(SIGNED, "a->b", 481), "'a->b' has 480 free pairs of units and 481 synapses are to grow; grow"),
@@ -242,7 +244,7 @@ SIGNED = initialise(RANDOM)
         (lambda: grow(SIGNED, "a->a", edges=3), "edges must be two lists of unit indices"),
         (
             lambda: grow(grow(Parameters.zeros(EMPTY), "a->b", edges=([1], [2])), "a->b", edges=([1], [2])),
-            "an edge is given twice; allow multapses",
+            "'a->b' has a synapse from unit 1 to unit 2 already; leave it out, or allow multapses",
         ),
         (lambda: rewire(SIGNED, "a->b", 2), "share of synapses to rewire must be a number"),
         (lambda: rewire(SIGNED, "a->b", 0.1, which="strongest"), "unknown synapses to rewire 'strongest'"),

@@ -6,6 +6,7 @@ import importlib
 import pytest
 
 
+@pytest.mark.filterwarnings("ignore::bioneuro._jit.kernel.UncachedKernel")  # functions of a docstring have no file
 @pytest.mark.parametrize(
     "module",
     [

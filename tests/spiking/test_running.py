@@ -12,7 +12,7 @@ import pytest
 import bioneuro
 from bioneuro import Parameters, Population, Topology
 from bioneuro.errors import NotFiniteError, ResourceError
-from bioneuro.plasticity import STDP, AdaptiveThreshold, InhibitorySTDP, NormaliseWeights
+from bioneuro.plasticity import STDP, AdaptiveThreshold, InhibitorySTDP, NormaliseWeights, grow, prune
 from bioneuro.spiking import (
     LIF,
     NoiseCurrent,
@@ -25,7 +25,7 @@ from bioneuro.spiking import (
     spikes_of,
 )
 from bioneuro.topology import Dense, FixedProbability, Sparse
-from bioneuro.training.interrupt import TrainingInterrupted
+from bioneuro.training.interrupt import AGAIN, Interruption, TrainingInterrupted
 
 W = 4e-3
 
@@ -145,6 +145,25 @@ def test_inputs_are_never_changed_and_the_global_generator_is_left_alone():
     np.testing.assert_array_equal(run.state.membrane, state)
 
 
+def test_a_run_goes_on_over_synapses_that_come_and_go():
+    """Nothing but the changed synapses differs: adding one of weight 0, or dropping all of weight 0, changes no bit."""
+    populations = [Population("in", 20, "input"), Population("E", 10, "output", LIF())]
+    sparse = Sparse("in", "E", FixedProbability(0.5), delay=2e-3, tau_synapse=5e-3, sign=1)
+    params = Parameters.zeros(Topology(populations, [sparse]))
+    params["in->E"] = np.where(np.arange(params["in->E"].size) % 3, 9e-3, 0.0)
+    inputs = {"in": Poisson(60.0)}
+    whole = simulate(params, inputs, 0.4, random_state=0)
+    first = simulate(params, inputs, 0.2, random_state=0)
+    assert np.any(first.state.arrivals)
+    for changed in (prune(params, "in->E", threshold=1e-3), grow(params, "in->E", 20, random_state=0)):
+        rest = simulate(changed, inputs, 0.2, state=first.state)
+        assert len(rest["spikes.times"]) > 100
+        np.testing.assert_array_equal(rest["spikes.times"], whole["spikes.times"][len(first["spikes.times"]) :])
+        np.testing.assert_allclose(rest.state.membrane, whole.state.membrane, rtol=1e-5, atol=1e-9)
+    strong = grow(params, "in->E", 50, weight=9e-3, random_state=0)
+    assert len(simulate(strong, inputs, 0.2, state=first.state)["spikes.times"]) > len(rest["spikes.times"])
+
+
 def test_another_seed_gives_other_spikes_and_no_seed_fresh_ones():
     assert bytes_of(go())["spikes.times"] != bytes_of(go(random_state=8))["spikes.times"]
     assert bytes_of(go(random_state=None))["spikes.times"] != bytes_of(go(random_state=None))["spikes.times"]
@@ -253,9 +272,29 @@ def test_ctrl_c_keeps_the_recording_so_far():
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.warns(TrainingInterrupted, match=r"stopped at .* of 1e\+04 s"):
         run = go(10_000.0, record=["spikes"])
+    assert run.interrupted
+    assert "interrupted" in repr(run)
+    assert not go(run.state.time).interrupted
     assert 0 < run.state.time < 10_000
     assert run["spikes.times"].max() < run.state.time
     assert bytes_of(go(run.state.time, record=["spikes"]))["weights"] == bytes_of(run)["weights"]
+
+
+def test_two_ctrl_c_within_a_second_end_a_loop_of_runs_and_slow_ones_only_the_runs():
+    def press():
+        os.kill(os.getpid(), signal.SIGINT)
+
+    go(0.1)  # compiled
+    threading.Timer(0.1, press).start()
+    with pytest.warns(TrainingInterrupted, match="Ctrl-C again within a second stops the program"):
+        assert go(10_000.0, record=["spikes"]).interrupted
+    threading.Timer(0.1, press).start()
+    with pytest.raises(KeyboardInterrupt):
+        go(10_000.0, record=["spikes"])
+    Interruption.last -= AGAIN  # as if it had been pressed a second earlier
+    threading.Timer(0.1, press).start()
+    with pytest.warns(TrainingInterrupted):
+        assert go(10_000.0, record=["spikes"]).interrupted
 
 
 @pytest.mark.small

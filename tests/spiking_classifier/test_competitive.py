@@ -186,6 +186,7 @@ def _interrupted(X, n_hidden, competition, epochs, **kwargs):
     with patch.context(), pytest.warns(TrainingInterrupted, match="after 80 of 300 pictures; what it learnt is kept"):
         part = learn(X, n_hidden, competition, epochs, **kwargs)
     patch.undo()
+    assert part.interrupted
     return part
 
 

@@ -117,6 +117,7 @@ def test_ctrl_c_keeps_the_last_iterate(method):
     before = signal.getsignal(signal.SIGINT)
     with pytest.warns(TrainingInterrupted, match="interrupted after 3 iterations"):
         found = minimise(start(), least_squares, X, Y, method=method, callbacks=[interrupt], key=KEY)
+    assert found.interrupted
     assert len(seen) == len(found["loss"]) == 3
     np.testing.assert_array_equal(found.parameters.theta, seen[-1])
     assert least_squares_at(found.parameters) == pytest.approx(found["loss"][-1], rel=1e-12)

@@ -104,9 +104,11 @@ def test_ctrl_c_keeps_what_is_learnt_and_the_rest_can_be_made_up():
     with pytest.warns(TrainingInterrupted, match=r"interrupted after 13 steps \(2 whole epochs\)"):
         broken = fit(start(), interrupt_in_the_middle_of_an_epoch, X, Y, epochs=6, **options)
     assert broken.state.step == 13
+    assert broken.interrupted
     assert len(broken["loss"]) == 2
     resumed = train(epochs=6, state=broken.state)
     unbroken = train(epochs=6)
+    assert not resumed.interrupted
     np.testing.assert_array_equal(resumed.parameters.theta, unbroken.parameters.theta)
     np.testing.assert_array_equal(resumed["loss"], unbroken["loss"])
 

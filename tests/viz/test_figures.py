@@ -50,6 +50,8 @@ def test_named_rows_stand_under_each_other_with_their_names():
         (np.array([[0, 100, 200, 255]]), (0, 255), "gray"),
         (np.array([[-0.5, 1, 2, 0.1]]), (-2, 2), "RdBu_r"),
         (np.array([[0.0, 0, 0, 0]]), (0, 1), "gray"),
+        (np.array([[0.0, 0.01, 0.03, 0.02]]), (0, 0.03), "gray"),
+        (np.array([[1e-4, 1e-4, 4e-4, 2e-4]]), (1e-4, 4e-4), "gray"),
     ],
 )
 def test_the_range_of_the_values_chooses_limits_and_colours(X, limits, colours):
@@ -63,6 +65,13 @@ def test_signed_pictures_are_white_at_zero_and_have_a_scale():
     red, green, blue, _ = ax.images[0].get_cmap()(ax.images[0].norm(0.0))
     assert min(red, green, blue) > 0.95
     assert len(ax.figure.axes) == 2  # the colour bar
+
+
+def test_weights_too_small_for_pixels_have_a_scale_and_pixels_none():
+    weights = images(np.array([[0.0, 0.01, 0.03, 0.02]]), (2, 2))
+    assert len(weights.figure.axes) == 2
+    assert weights.figure.axes[1].get_ylim() == (0, 0.03)
+    assert len(images(np.array([[0.0, 0.5, 0.25, 0.5]]), (2, 2)).figure.axes) == 1
 
 
 def test_missing_units_are_marked_and_named():
