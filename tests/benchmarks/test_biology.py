@@ -42,6 +42,7 @@ def test_mnist_that_is_not_here_is_a_row_that_says_so(monkeypatch, tmp_path, fla
     assert all(entry.value is None and words in entry.peer for entry in rows)
 
 
+@pytest.mark.filterwarnings("ignore::bioneuro.plasticity.IdleUnits")  # so small a layer has them
 def test_units_that_never_learnt_have_not_moved_and_those_that_won_have():
     digits = load_digits()
     first, learnt = (competing_on_mnist(8, epochs=epochs, random_state=0).fit(digits.X, digits.y) for epochs in (0, 20))
