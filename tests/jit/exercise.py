@@ -35,7 +35,7 @@ def _overlap(words):
 
 @kernel
 def _transposed_product(a, b, out):
-    gemm.multiply(simd.turned(a), b, out, 9, 40, 9, False)
+    gemm.multiply(simd.turned(a), simd.stored(b.values, b.start, b.row), out, 9, 40, 9, False)
 
 
 @kernel
@@ -83,6 +83,10 @@ def results(dtype):
     sums, matrix = np.zeros((3, 77), dtype), simd.Matrix(whole.reshape(-1), 0, 40, 1)
     sparse.multiply_binary(lists, 0, 3, matrix, 37, sums[0], 0, False)
     sparse.multiply_sparse(lists, factors, 0, 3, matrix, 37, sums[1], 0, True)
+    begins, ends = np.array([0, 1]), np.array([2, 3])
+    two_rows = simd.Matrix(np.zeros(2 * 40, dtype), 0, 40, 1)
+    sparse.multiply_sparse_rows(begins, ends, lists, factors, matrix, two_rows, 2, 37, False)
+    yield "exact products of sparse rows", two_rows.values.copy()
     sparse.add_pattern(words, 0, matrix.values, 0, sums[2], 0, 77)
     yield "exact sums of rows", sums
     yield "exact overlap", np.array([_overlap(words)])
