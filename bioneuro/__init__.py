@@ -32,7 +32,18 @@ _NAMES = {
     "Study": "bioneuro.compare",
     **{
         module: f"bioneuro.{module}"
-        for module in ("compare", "data", "initializers", "io", "optim", "topology", "training", "viz")
+        for module in (
+            "compare",
+            "data",
+            "initializers",
+            "io",
+            "optim",
+            "plasticity",
+            "spiking",
+            "topology",
+            "training",
+            "viz",
+        )
     },
 }
 

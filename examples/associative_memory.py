@@ -7,6 +7,7 @@ from matplotlib.figure import Figure
 
 import bioneuro
 import energy
+from bioneuro.viz.style import BLUE
 
 digits = bioneuro.load_digits()
 stored = digits.prototypes()
@@ -32,6 +33,6 @@ bioneuro.viz.images(
     title="Ten digits in one set of weights",
     ax=pictures,
 )
-falling.plot(recalled["energy"], color="#0072B2", alpha=0.7)
+falling.plot(recalled["energy"], color=BLUE, alpha=0.7)
 falling.set(title="Every recall runs downhill", xlabel="sweeps over all neurons", ylabel="energy")
 figure.savefig("associative_memory.png", dpi=150)

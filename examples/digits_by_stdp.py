@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 import bioneuro
 from bioneuro.spiking import SpikingClassifier
+from bioneuro.viz.style import BLUE, VERMILLION
 
 digits = bioneuro.load_digits()
 train, test = digits.split(random_state=0)
@@ -25,11 +26,11 @@ bioneuro.viz.images(
     value_range=(0, fields.max()), colours="grey", ax=left,
     title="Receptive fields learnt without labels; above each, the digit it fires most for",
 )  # fmt: skip
-for name, values, style in (
-    ("mean spikes of a picture", model.spikes_curve_, "o-"),
-    ("mean showings until it called forth 3", model.shows_curve_, "s--"),
+for name, values, style, colour in (
+    ("mean spikes of a picture", model.spikes_curve_, "o-", BLUE),
+    ("mean showings until it called forth 3", model.shows_curve_, "s--", VERMILLION),
 ):
-    right.plot(np.arange(1, len(values) + 1), values, style, label=name)
+    right.plot(np.arange(1, len(values) + 1), values, style, color=colour, label=name)
 right.set(
     title="Rising thresholds make spikes rare", xlabel="epoch", ylabel="number", xticks=range(1, 6), ylim=(0, None)
 )

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 import bioneuro
 from bioneuro.spiking import SpikingClassifier
+from bioneuro.viz.style import BLUE, GREY, INK, VERMILLION
 
 SHARES = np.array([0, 0.1, 0.2, 0.3, 1 / 3, 0.4, 0.5, 0.6, 0.7])
 KINDS = {"dead while it runs": SpikingClassifier.lesion, "silenced at the readout alone": SpikingClassifier.silence}
@@ -27,16 +28,16 @@ bioneuro.viz.bands(
     {kind: np.array(runs) for kind, runs in curves.items()}, SHARES, percent=True, ax=left, xlabel="hidden units lost",
     ylabel="accuracy on test digits", title="200 spiking units, three seeds: the survivors take over",
 )  # fmt: skip
-left.axvline(1 / 3, color="#777777", linewidth=0.8, zorder=0)
+left.axvline(1 / 3, color=GREY, linewidth=0.8, zorder=0)
 left.set_ylim(0, 1)
-left.text(1 / 3 + 0.01, 0.35, "a third", color="#777777")
+left.text(1 / 3 + 0.01, 0.35, "a third", color=GREY)
 
 whole = model.transform(test.X).sum(axis=1)
 bins = np.arange(0, 13) - 0.5
 for name, third, style in (
-    ("whole", model, {"color": "#333333"}),
-    ("a third dead", model.lesion(1 / 3), {"color": "#0072B2", "linestyle": "--"}),
-    ("a third silenced", model.silence(1 / 3), {"color": "#D55E00", "linestyle": ":"}),
+    ("whole", model, {"color": INK}),
+    ("a third dead", model.lesion(1 / 3), {"color": BLUE, "linestyle": "--"}),
+    ("a third silenced", model.silence(1 / 3), {"color": VERMILLION, "linestyle": ":"}),
 ):
     right.hist(third.transform(test.X).sum(axis=1), bins, histtype="step", linewidth=1.8, label=name, **style)
 right.set(title="Spikes that reach the readout", xlabel="spikes of a picture", ylabel="pictures")

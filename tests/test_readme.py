@@ -9,8 +9,15 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SNIPPETS = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+SPIKING = (ROOT / "docs" / "spiking.md").read_text(encoding="utf-8")
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
+
+
+def blocks(page: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page, flags=re.DOTALL)
+
+
+SNIPPETS = blocks(README, "python")
 
 
 def run(code_or_path: list[str], folder: Path) -> str:
@@ -41,6 +48,17 @@ def test_the_network_in_balance_fires_slowly_and_irregularly(tmp_path):
     assert (tmp_path / "raster.png").exists()
 
 
+def test_the_steps_of_the_page_on_spiking_print_what_stands_below_them(tmp_path):
+    script = tmp_path / "steps.py"  # a file: rules of one's own are compiled from it
+    script.write_text("\n".join(blocks(SPIKING, "python")), encoding="utf-8")
+    shown, promised = run([str(script)], tmp_path), "".join(blocks(SPIKING, "text"))
+    number = r"\d+\.?\d*"
+    assert re.sub(number, "#", shown) == re.sub(number, "#", promised)
+    found, stated = ([float(word) for word in re.findall(number, words)] for words in (shown, promised))
+    assert found == pytest.approx(stated, rel=0.1, abs=0.25)  # other machines round otherwise
+    assert {path.name for path in tmp_path.glob("*.png")} == {"cell.png", "network.png"}
+
+
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_an_example_is_short_and_ends_in_a_figure(path, tmp_path):
     assert len(path.read_text(encoding="utf-8").splitlines()) < 60
@@ -50,9 +68,10 @@ def test_an_example_is_short_and_ends_in_a_figure(path, tmp_path):
     assert all(figure.stat().st_size > 10_000 for figure in figures)
 
 
-def test_links_of_the_readme_lead_somewhere():
-    for target in re.findall(r"\]\((?!http)([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize("page", ["README.md", "docs/spiking.md"])
+def test_links_lead_somewhere(page):
+    for target in re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8")):
+        assert (ROOT / page).parent.joinpath(target).exists(), target
 
 
 def test_the_test_command_is_the_one_that_continuous_integration_runs():

@@ -35,9 +35,12 @@ def save(path: str | os.PathLike, thing: Any) -> Path:
 
     Raises
     ------
-    InvalidInput : part of `thing` cannot be stored (a function, an object of an unregistered class); the message says
-        which. Nothing is written then.
+    InvalidInput : `path` is none; part of `thing` cannot be stored (a function, an object of an unregistered class);
+        the message says which. Nothing is written then.
     """
+    if not isinstance(path, str | os.PathLike):
+        hint = "; the path comes first: save(path, thing)" if isinstance(thing, str | os.PathLike) else ""
+        raise InvalidInput(f"path must be the name of a file, got {type(path).__name__}{hint}")
     path = Path(os.path.realpath(_with_suffix(path)))
     if not path.parent.is_dir():
         raise InvalidInput(f"cannot write {path}: there is no folder {path.parent}; make it first")

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bioneuro.data.encoding import Spikes
 from bioneuro.errors import InvalidInput, choose
 from bioneuro.spiking.input_kernels import (
     GUIDED,
@@ -182,6 +183,11 @@ def _listed(topology: Topology, given: Mapping):
         )
     for name, entries in given.items():
         choose("population that inputs go to", name, topology.unit_layout)
+        if isinstance(entries, Spikes):
+            raise InvalidInput(
+                f"{name!r} is given Spikes of {len(entries.starts) - 1} rows; a run shows one: "
+                f"{{{name!r}: SpikeTrain(*spikes.row(i))}}"
+            )
         for place, entry in enumerate(entries if isinstance(entries, list | tuple) else [entries]):
             if not isinstance(entry, Input):
                 raise InvalidInput(

@@ -155,7 +155,7 @@ class SpikingClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
 
     def _build_topology(self, n_features: int, n_classes: int) -> Topology:
         sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()
-        if len(sizes) != 1:
+        if len(sizes) != 1 or isinstance(sizes[0], str):
             raise InvalidInput(
                 f"hidden_layer_sizes must hold one size, as in (100,), got {self.hidden_layer_sizes!r}; "
                 "a competitive layer stands alone"

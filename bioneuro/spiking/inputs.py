@@ -73,6 +73,8 @@ class SpikeTrain(Input):
     """Spikes given one by one: unit `units[k]` spikes at `times[k]`, rounded to the nearest step.
 
     For a population of neurons the spikes arrive at those units, through synapses of `weight` and `tau_synapse`.
+    Rows of data become spikes by `bioneuro.data.encode_poisson`, `encode_rate` or `encode_latency`:
+    `SpikeTrain(*spikes.row(i))` is row i.
 
     Parameters
     ----------

@@ -61,8 +61,8 @@ class Recorder:
         if self.fixed > self.limit:
             largest = max(parts, key=parts.get)
             raise ResourceError(
-                f"recording {n_steps:,} steps needs {self.fixed / 2**20:,.0f} MiB, mostly {largest}, and record_limit "
-                f"allows {self.limit / 2**20:,.0f}; record fewer units, run in parts, or raise record_limit"
+                f"recording {n_steps:,} steps needs {_bytes(self.fixed)}, mostly {largest}, and record_limit allows "
+                f"{_bytes(self.limit)}; record fewer units, run in parts, or raise record_limit"
             )
 
     def room(self, n_steps: int) -> Output:
@@ -122,6 +122,10 @@ def spikes_of(recording: Recording, population: str) -> tuple[np.ndarray, np.nda
     units = recording["spikes.units"]
     chosen = (units >= where.start) & (units < where.stop)
     return units[chosen] - where.start, recording["spikes.times"][chosen]
+
+
+def _bytes(count: float) -> str:
+    return f"{count / 2**20:,.0f} MiB" if count >= 2**20 else f"{count:,.0f} bytes"
 
 
 def _as_mapping(given) -> dict:

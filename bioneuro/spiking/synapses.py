@@ -44,6 +44,8 @@ def whole_steps(what: str, seconds: float, dt: float, least: int) -> int:
     whole = round(steps)
     if abs(steps - whole) > GRID + ROUNDING * steps or whole < least:
         near = max(least, whole) * dt
+        if seconds == 0:
+            raise InvalidInput(f"{what} of 0 s is no step at all; take {near:.9g} s (dt={dt:g} s) or more")
         below = "shorter than" if 0 < seconds < dt else "not a multiple of"
         raise InvalidInput(f"{what} of {seconds:.9g} s is {below} dt={dt:g} s; take {near:.9g} s, or another dt")
     return whole

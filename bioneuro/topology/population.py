@@ -23,9 +23,13 @@ class Population:
     ----------
     name : unique in a topology.
     shape : number of units, or (height, width, channels) for images.
-    role : "input", "hidden" or "output".
-    unit : a `Unit`, or its name; None: "linear" for inputs, "relu" for all others.
+    role : "input", "hidden" or "output". Where spikes are simulated inputs are sources, all others neurons.
+    unit : a `Unit`, or its name; None: "linear" for inputs, "relu" for all others. A constant of a unit is one number
+        or a tuple of one per unit: `LIF(tau_m=(0.01, 0.02))` for a population of two.
     bias : whether each unit has a bias of its own; None: all but linear inputs, which say what they are told.
+
+    >>> Population("cells", 100, unit="lif").unit.tau_m
+    0.02
     """
 
     name: str

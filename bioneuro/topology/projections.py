@@ -16,24 +16,25 @@ if TYPE_CHECKING:
     from bioneuro.topology.population import Population
 
 PROJECTIONS: dict[str, type[Projection]] = {}
-
-
-@dataclass(frozen=True)
-class Projection:
-    """Base of all projections `pre -> post`.
-
+_FIELDS = """
     Parameters
     ----------
     pre, post : names of populations.
     name : "pre->post" unless given; unique in a topology.
     symmetric : used in both directions with the same weights; with pre is post, W = W.T and the diagonal is zero.
-    sign : +1 (excitatory) or -1 (inhibitory): Dale's law, kept by `optim.dale()`; 0: free.
-    delay : seconds from a spike to its arrival, >= 0.
+    sign : +1 (excitatory) or -1 (inhibitory): Dale's law, kept by `optim.dale()` and held to by `simulate`; 0: free.
+    delay : seconds from a spike to its arrival, >= 0, where simulated at most 1; 0: one step.
     tau_synapse : seconds in which the current set off by a spike decays, >= 0; 0: a spike moves the membrane at once.
     tied_to : name of a projection whose values this one uses too: transposed where the shapes ask for it, and, between
         populations of equal size, where this projection starts at the end of the other (the decoder of an autoencoder).
     shared : one number for all synapses instead of one each.
     """
+
+
+@dataclass(frozen=True)
+class Projection:
+    __doc__ = f"""Base of all projections `pre -> post`.
+    {_FIELDS}"""
 
     pre: str
     post: str
@@ -108,7 +109,11 @@ class Projection:
 
 @dataclass(frozen=True)
 class Dense(Projection):
-    """All-to-all: h_post = x_pre @ W, W of shape (n_pre, n_post)."""
+    __doc__ = f"""All-to-all: h_post = x_pre @ W, W of shape (n_pre, n_post).
+    {_FIELDS}
+    >>> Dense("input", "hidden", sign=1, delay=1.5e-3).name
+    'input->hidden'
+    """
 
     def n_synapses(self, pre, post):
         return pre.size * post.size - (pre.size if self.symmetric and self.autapse else 0)
@@ -119,7 +124,8 @@ class Dense(Projection):
 
 @dataclass(frozen=True)
 class OneToOne(Projection):
-    """Unit i reaches unit i: h_post = x_pre * w, w of shape (n,); both populations have the same size."""
+    __doc__ = f"""Unit i reaches unit i: h_post = x_pre * w, w of shape (n,); both populations have the same size.
+    {_FIELDS}"""
 
     def check(self, pre, post):
         super().check(pre, post)
@@ -138,11 +144,14 @@ class OneToOne(Projection):
 
 @dataclass(frozen=True)
 class Sparse(Projection):
-    """Some synapses of all that could be, by a rule; weights follow (pre, post) order, one per synapse.
+    __doc__ = f"""Some synapses of all that could be, by a rule; weights follow (pre, post) order, one per synapse.
+    {_FIELDS}rule : `FixedProbability`, `FixedInDegree`, `FixedOutDegree`, `Edges`, `SmallWorld` of `bioneuro.topology`.
+    autapses, multapses : whether a unit may reach itself, and a pair have several synapses.
+    seed : names the draw: two projections with the same seed still differ, the name is part of the key.
 
-    `rule`: `FixedProbability`, `FixedInDegree`, `FixedOutDegree`, `Edges` or `SmallWorld`;
-    `autapses` (a unit onto itself) and `multapses` (several synapses for one pair) only where said.
-    `seed` names the draw: two projections with the same seed still differ, the name is part of the key.
+    >>> from bioneuro.topology import FixedInDegree
+    >>> Sparse("E", "I", FixedInDegree(80), sign=1, delay=3e-3, tau_synapse=5e-3).name
+    'E->I'
     """
 
     rule: Rule
@@ -217,7 +226,10 @@ class _Windowed:
 
 @dataclass(frozen=True)
 class Conv2D(_Windowed, Projection):
-    """One mask slid over an image: weights (kernel height, kernel width, channels in, channels out), NHWC."""
+    __doc__ = f"""One mask slid over an image: weights (kernel height, kernel width, channels in, channels out), NHWC.
+    {_FIELDS}kernel, stride : an integer, or two (height, width).
+    padding : "valid", or "same": zeros around the image, so that the output is as large where the stride is 1.
+    """
 
     _: KW_ONLY
     kernel: int | tuple[int, int] = 3
@@ -242,7 +254,11 @@ class Conv2D(_Windowed, Projection):
 
 @dataclass(frozen=True)
 class Pool2D(_Windowed, Projection):
-    """Each unit of `post` takes the maximum (or mean) of a window of `pre`; no weights."""
+    __doc__ = f"""Each unit of `post` takes the maximum (or mean) of a window of `pre`; no weights.
+    {_FIELDS}window, stride : an integer, or two (height, width); no stride: that of the window.
+    padding : "valid", or "same": as many windows as the strides cover.
+    kind : "max" or "mean".
+    """
 
     _: KW_ONLY
     window: int | tuple[int, int] = 2

@@ -228,9 +228,11 @@ def as_rule(given: Rule | Mapping, projection: str) -> Rule:
     """Turn a JSON description or a `Rule` into a `Rule`."""
     if isinstance(given, Rule):
         return given
+    known = [name for name in RULES if not name.startswith("_")]
     if not isinstance(given, Mapping) or "type" not in given:
-        raise InvalidInput(f"{projection}: a sparse projection needs a rule ({', '.join(RULES)}), got {given!r}")
-    cls = RULES[choose("sparse rule", given["type"], [name for name in RULES if not name.startswith("_")])]
+        share = f": FixedProbability({given!r})" if isinstance(given, float) and 0 <= given <= 1 else ""
+        raise InvalidInput(f"{projection}: a sparse projection needs a rule, {', '.join(known)}; got {given!r}{share}")
+    cls = RULES[choose("sparse rule", given["type"], known)]
     values = {key: value for key, value in given.items() if key != "type"}
     for key in values:
         choose(f"field of {cls.__name__}", key, [field.name for field in fields(cls)])

@@ -46,6 +46,13 @@ def test_what_cannot_be_stored_leaves_the_old_file_and_nothing_else(tmp_path):
     assert os.listdir(tmp_path) == ["net.npz"]
 
 
+def test_a_path_in_the_wrong_place_is_told_where_it_belongs(tmp_path):
+    with pytest.raises(InvalidInput, match=r"got Topology; the path comes first: save\(path, thing\)"):
+        bioneuro.save(NET, tmp_path / "net.npz")
+    with pytest.raises(InvalidInput, match="path must be the name of a file, got int"):
+        bioneuro.save(3, NET)
+
+
 @pytest.mark.parametrize("failure", [OSError("no space left on device"), KeyboardInterrupt()], ids=repr)
 def test_a_write_that_breaks_off_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, failure):
     path = bioneuro.save(tmp_path / "net", NET)

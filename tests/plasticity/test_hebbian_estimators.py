@@ -228,8 +228,9 @@ def test_the_classifier_refuses_networks_that_are_not_one_hidden_layer():
     for net in (Topology.mlp(64, 5, 10, skip=[("input", "output")]), Topology.mlp(64, 5, 5, 10)):
         with pytest.raises(UnsupportedTopology, match="one hidden layer"):
             HebbianClassifier(topology=net).fit(TRAIN.X, TRAIN.y)
-    with pytest.raises(InvalidInput, match="one size"):
-        HebbianClassifier((5, 5)).fit(TRAIN.X, TRAIN.y)
+    for sizes in ((5, 5), "5"):
+        with pytest.raises(InvalidInput, match="one size"):
+            HebbianClassifier(sizes).fit(TRAIN.X, TRAIN.y)
 
 
 def test_recall_and_inverse_transform_check_what_they_are_given(features):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from bioneuro import Conv2D, Dense, Parameters, Population, Topology
+from bioneuro.data import encode_poisson
 from bioneuro.errors import InvalidInput, ResourceError, UnknownName, UnsupportedTopology
 from bioneuro.plasticity import STDP
 from bioneuro.spiking import (
@@ -48,7 +49,7 @@ def test_a_grid_too_coarse_is_refused(projection, dt, message):
         ({"dt": -1e-4}, r"dt must be a number in \(0, 0.1\]"),
         ({"duration": 1.5e-4}, r"duration of 0.00015 s is not a multiple of dt=0.0001 s"),
         ({"duration": -1.0}, r"duration must be a number in \[0, inf\)"),
-        ({"duration": 0.0}, r"duration of 0 s .* take 0.0001 s"),
+        ({"duration": 0.0}, r"duration of 0 s is no step at all; take 0.0001 s \(dt=0.0001 s\) or more"),
         ({"max_rate": 0}, r"max_rate must be a number in \(0, inf\).*inf turns it off"),
         ({"n_threads": 0}, "n_threads must be an integer"),
         ({"membrane": {"cell": 0.0}}, "unknown population whose membrane to set 'cell'; did you mean 'cells'"),
@@ -83,6 +84,10 @@ def test_options_out_of_range_are_refused(options, message):
         (Poisson(1.0), r"inputs is \{population: input or list of inputs\}, got Poisson"),
         ({"in": 20.0}, "an input of 'in' is one of Poisson, SpikeTrain, StepCurrent, NoiseCurrent, got 20.0"),
         ({"in": [20.0]}, "an input of 'in' is one of"),
+        (
+            {"in": encode_poisson(np.full((2, 3), 0.5), 0.1)},
+            r"'in' is given Spikes of 2 rows; a run shows one: \{'in': SpikeTrain\(\*spikes.row\(i\)\)\}",
+        ),
         (
             {"in": Poisson([1.0, 2.0])},
             r"Poisson.rates has 2 values and population 'in' has 3 units; give one number or",

@@ -22,6 +22,8 @@ import pytest
         "bioneuro.spiking.estimators",
         "bioneuro.spiking.inputs",
         "bioneuro.spiking.theory",
+        "bioneuro.topology.population",
+        "bioneuro.topology.projections",
     ],
 )
 def test_examples_give_what_they_say(module):

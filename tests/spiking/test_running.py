@@ -254,7 +254,7 @@ def test_parameters_that_are_not_finite_are_refused():
 
 
 def test_a_recording_beyond_its_limit_is_refused_or_ends_with_what_there_is():
-    with pytest.raises(ResourceError, match="mostly voltage, and record_limit allows"):
+    with pytest.raises(ResourceError, match="mostly voltage, and record_limit allows 100,000 bytes"):
         go(record_limit=1e5)
     with pytest.raises(ResourceError, match=r"spikes by .* fill the recording") as caught:
         go(record=["spikes"], record_limit=500)

@@ -158,6 +158,7 @@ def test_a_topology_that_does_not_fit_says_why(topology, error, message):
     ("settings", "message"),
     [
         ({"hidden_layer_sizes": (50, 20)}, "must hold one size, as in"),
+        ({"hidden_layer_sizes": "100"}, r"must hold one size, as in \(100,\), got '100'"),
         ({"hidden_layer_sizes": (0,)}, "hidden_layer_sizes must be an integer"),
         ({"epochs": -1}, "epochs must be an integer"),
         ({"dt": 1}, "times are in seconds"),

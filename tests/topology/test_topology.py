@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
+import re
+
 import numpy as np
 import pytest
 
@@ -240,7 +244,8 @@ def test_a_topology_that_cannot_be_is_refused_in_words(build, message):
         (lambda: Edges([[0], [1, 2]], [1]), "Edges.pre must be a list of unit indices, got lists of lists"),
         (lambda: Edges([0], [2**40]), "Edges.post must hold indices below"),
         (lambda: Edges([0, 1], [1]), "Edges needs as many pre as post indices, got 2 and 1"),
-        (lambda: Sparse("a", "b", "half"), r"a sparse projection needs a rule \(FixedProbability"),
+        (lambda: Sparse("a", "b", "half"), r"a sparse projection needs a rule, FixedProbability, FixedInDegree, "),
+        (lambda: Sparse("a", "b", 0.1), r"got 0.1: FixedProbability\(0.1\)"),
         (
             lambda: Sparse("a", "b", {"type": "FixedDegree"}),
             "unknown sparse rule 'FixedDegree'; did you mean",
@@ -454,3 +459,9 @@ def test_units_are_known_by_name_with_their_constants():
         assert as_unit(unit().to_json()) == unit()
     assert as_unit({"type": "lif", "tau_m": 0.01}) == LIF(tau_m=0.01)
     assert PReLU.learns == {"alpha": 0.25}
+
+
+@pytest.mark.parametrize("cls", [Dense, OneToOne, Sparse, Conv2D, Pool2D])
+def test_help_on_a_projection_tells_of_every_field(cls):
+    for field in dataclasses.fields(cls):
+        assert re.search(rf"^(\w+, )*{field.name}(, \w+)* : ", inspect.getdoc(cls), flags=re.MULTILINE), field.name
