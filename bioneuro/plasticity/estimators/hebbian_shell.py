@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import replace
 
@@ -24,9 +25,8 @@ from bioneuro.training.loop import fit as train
 from bioneuro.training.threads import one_blas_thread
 
 UNITS = ("linear", "relu", "sigmoid", "tanh", "bernoulli")  # a rate network, whoever trains it
-
-
 ALIKE = 0.99  # |cos| of two units' weights, from which on they have found the same
+ROWS_LOOKED_AT = 5000  # through all the data, to see who says anything
 
 
 class IdleUnits(UserWarning):
@@ -95,7 +95,8 @@ class HebbianShell(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shell):
         varying = np.ptp(X, axis=0) > 0
         if np.count_nonzero(varying) < 2:
             return
-        told = np.ptp(self._features_in_training(X), axis=0).reshape(-1, n).max(axis=0)  # over the channels of a unit
+        some = X[:: math.ceil(len(X) / ROWS_LOOKED_AT)]
+        told = np.ptp(self._features_in_training(some), axis=0).reshape(-1, n).max(axis=0)  # of all its channels
         lengths = np.linalg.norm(weights, axis=0)
         along = np.abs(weights[:, 0] @ weights)
         idle = {
