@@ -32,6 +32,7 @@ from sklearn.base import clone
 from benchmarks.peers.task import Task, write
 from benchmarks.table import (
     PER_SECOND,
+    SETTLED,
     NotMeasured,
     Peer,
     PeerFailed,
@@ -171,7 +172,7 @@ def beside(
         for name in asked:
             process = stack.enter_context(peer(settings, name))
             candidates[name] = Candidate(partial(process.run, peers_case, folder=folder, **arguments))
-        runs = interleaved(candidates, repeats=REPEATS)
+        runs = interleaved(candidates, repeats=REPEATS, pause=SETTLED)
     missing = [f"{name}: {found.reason}" for name, found in runs.items() if isinstance(found, NotMeasured)]
     of_a_step = {name: found.scaled(1 / steps) for name, found in runs.items() if isinstance(found, Spread)}
     if missing or not asked:

@@ -26,7 +26,7 @@ import scipy.linalg.cython_blas  # noqa: F401 - its address is taken below
 from numba.extending import get_cython_function_address
 from threadpoolctl import threadpool_limits
 
-from benchmarks.table import Row, Settings, Spread, compared, interleaved, main, row
+from benchmarks.table import SETTLED, Row, Settings, Spread, compared, interleaved, main, row
 from bioneuro._jit.emit import REGISTER_BYTES
 from bioneuro._jit.gemm import matmul, matmul_nt, multiply, multiply_nt
 from bioneuro._jit.kernel import kernel
@@ -196,7 +196,9 @@ def gemm_team(settings: Settings) -> Iterator[Row]:
 
     names = {team: with_team(settings.threads, out), "one thread": with_team(1, other), f"OpenBLAS, {team}": openblas}
     spreads = interleaved(
-        {name: steadily(run, work / 100, time.perf_counter) for name, run in names.items()}, repeats(settings)
+        {name: steadily(run, work / 100, time.perf_counter) for name, run in names.items()},
+        repeats(settings),
+        pause=SETTLED,
     )
     spreads = {name: spread.scaled(0.25) for name, spread in spreads.items()}
     run_team(_shared_product, settings.threads, 1, flat(a), flat(b), flat(out), *sizes)

@@ -45,6 +45,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}  # the units in which less is better
+SETTLED = 0.3  # seconds after which no idle thread of a BLAS spins any more
 BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 
 
@@ -137,11 +138,13 @@ def timed(function: Callable[[], object], loops: int = 1) -> Callable[[], float]
 
 
 def interleaved(
-    candidates: Mapping[str, Callable[[], float]], repeats: int = 7, warm_up: int = 1
+    candidates: Mapping[str, Callable[[], float]], repeats: int = 7, warm_up: int = 1, pause: float = 0.0
 ) -> dict[str, Spread | NotMeasured]:
     """Numbers of every candidate in turn (ours, peer, ours, peer, ...), after `warm_up` rounds that do not count.
 
     A slow spell of the machine so falls on all. A candidate that raises `PeerFailed` drops out, the others go on.
+    Where several threads are at work, sleep `pause` seconds (`SETTLED` will do) before each: the threads of OpenBLAS
+    and OpenMP keep a core busy for a while after their last product, and would take it from the next candidate.
     """
     runs: dict[str, list[float]] = {name: [] for name in candidates}
     failed: dict[str, NotMeasured] = {}
@@ -149,6 +152,7 @@ def interleaved(
         for name, measure in candidates.items():
             if name in failed:
                 continue
+            time.sleep(pause)
             try:
                 value = measure()
             except PeerFailed as error:
