@@ -41,7 +41,7 @@ from bioneuro._jit.random import (
     permutation,
 )
 from bioneuro._jit.rows import log_sum_exp_rows, softmax_rows
-from bioneuro._jit.simd import Matrix, count_differences, part, turned
+from bioneuro._jit.simd import PANEL, Matrix, count_differences, part, turned
 from bioneuro._jit.sparse import add_pattern, multiply_binary, multiply_sparse
 from bioneuro._jit.team import barrier, enter, run_team, share
 
@@ -110,7 +110,7 @@ def _forward(loops, a, b, out, rows, columns, inner):
 @kernel
 def _backward(loops, a, b, out, rows, columns, inner):
     for _ in range(loops):
-        multiply_nt(a, b, out, rows, columns, inner, False)
+        multiply_nt(a, b, out, rows, columns, inner, False, PANEL)
 
 
 def products(rows: int, inner: int, columns: int) -> Iterator[tuple]:

@@ -23,7 +23,7 @@ from feedforward.losses import Loss
 # w whole numbers, s int32 numbers, k the words of a key, D the data
 _KERNELS: dict[str, tuple[Callable, str]] = {
     "multiply": (multiply, "mmmiiib"),
-    "multiply_nt": (multiply_nt, "mmmiiib"),
+    "multiply_nt": (multiply_nt, "mmmiiibi"),
     "multiply_sparse": (multiply_sparse_rows, "wwsvmmiib"),
     "gather": (batch_kernels.gather, "Dmiiii"),
     "sort_by_feature": (batch_kernels.sort_by_feature, "Dmiiii"),
@@ -69,7 +69,7 @@ class Addresses:
         return self._of(loss.kernel, "mmmtwvdiil")
 
     def rule(self, optimizer: Optimizer) -> int:
-        return self._of(block(type(optimizer).rule, len(optimizer.moments)), "vvvviiviiiivv")
+        return self._of(block(type(optimizer).rule, len(optimizer.moments)), "vvvviviivv")
 
     def calls(self, used: set[str], data: Data, loss: Loss) -> Calls:
         """The addresses of the kernels named, with `sort_by_feature` in the place of `gather` where that is used."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from bioneuro._jit.kernel import kernel, scalar
 from bioneuro._jit.philox import philox, uniform32
+from bioneuro._jit.processor import fetch
 from bioneuro._jit.random import draw_normal
 from bioneuro._jit.team import share
 
@@ -17,6 +18,8 @@ BATCH_MEAN, BATCH_VARIANCE, SPREAD, SHIFT_GRADIENT, GAIN_GRADIENT = range(
     5
 )  # rows of `batch`, what a batch tells of it
 N_BATCH = 5
+_ONE, _TWO = np.uint64(1), np.uint64(2)  # unsigned places are not looked at for being negative
+_ONE_MORE = np.int64(1)
 
 
 @scalar
@@ -42,53 +45,41 @@ def gather(data, to, begin, rows, worker, workers):
         target = _row(to, i, source.shape[0])
         for j in range(target.shape[0]):
             target[j] = source[j]
+    for k in range(begin + rows + i0, min(begin + rows + i1, data.order.shape[0])):  # the next batch, from memory
+        source, target = data.X[data.order[k]], data.y[data.order[k]]
+        fetch(source, 0, source.shape[0])
+        fetch(target, 0, target.shape[0])
     return 0
 
 
 @kernel
 def sort_by_feature(data, to, begin, rows, worker, workers):
-    """The same of sparse inputs: the entries of the worker's own features, by feature and row.
+    """The same of sparse inputs: the entries of the batch by feature and row, all of them for each worker by itself.
 
-    Features ascend within a row of the data; `to` stays as it is.
+    To share this work would cost more: what one core has written arrives late at another. `to` stays as it is.
     """
-    batch, room = data.batch, data.batch.rows.shape[0] // workers
-    f0, f1 = share(batch.starts.shape[0], worker, workers, 1)
-    for f in range(f0, f1):
-        batch.ends[f] = 0
-    for i in range(rows):
-        start, end = data.row_starts[data.order[begin + i]], data.row_starts[data.order[begin + i] + 1]
-        if worker == 0:
-            batch.row_starts[i], batch.row_ends[i] = start, end
-        e = _first_from(data.features, start, end, f0)
-        while e < end and data.features[e] < f1:
-            batch.ends[data.features[e]] += 1
-            e += 1
-    place = worker * room
-    for f in range(f0, f1):
-        count = batch.ends[f]
-        batch.starts[f] = batch.ends[f] = place
-        place += count
-    for i in range(rows):
-        start, end = data.row_starts[data.order[begin + i]], data.row_starts[data.order[begin + i] + 1]
-        e = _first_from(data.features, start, end, f0)
-        while e < end and data.features[e] < f1:
-            place = batch.ends[data.features[e]]
-            batch.rows[place], batch.values[place] = i, data.values[e]
-            batch.ends[data.features[e]] = place + 1
-            e += 1
+    starts, its_rows, its_values = data.batch.starts[worker], data.batch.rows[worker], data.batch.values[worker]
+    _clear(starts)
+    for k in range(begin, begin + rows):
+        features = data.features[data.row_starts[k] : data.row_ends[k]]
+        for e in range(features.shape[0]):
+            starts[np.uint64(features[e]) + _TWO] += _ONE_MORE
+    for f in range(2, starts.shape[0]):
+        starts[f] += starts[f - 1]
+    for i in range(rows):  # starts[f + 1], where feature f begins, moves on to where it ends
+        where = slice(data.row_starts[begin + i], data.row_ends[begin + i])
+        features, values = data.features[where], data.values[where]
+        for e in range(features.shape[0]):
+            feature = np.uint64(features[e]) + _ONE
+            place = np.uint64(starts[feature])
+            its_rows[place], its_values[place] = i, values[e]
+            starts[feature] += _ONE_MORE
+    for k in range(begin + rows, min(begin + 2 * rows, data.row_starts.shape[0])):  # the next batch, from memory
+        fetch(data.features, data.row_starts[k], data.row_ends[k])
+        fetch(data.values, data.row_starts[k], data.row_ends[k])
+        target = data.y[data.order[k]]
+        fetch(target, 0, target.shape[0])
     return 0
-
-
-@kernel
-def _first_from(features, start, end, wanted):
-    """Where in the ascending features[start:end] the first that is not below `wanted` stands."""
-    while start < end:
-        middle = (start + end) // 2
-        if features[middle] < wanted:
-            start = middle + 1
-        else:
-            end = middle
-    return start
 
 
 @kernel

@@ -1,8 +1,9 @@
 """Many training steps in one compiled call, by a team of threads.
 
-**Every worker owns units**: a range of the columns of each population, in whole registers. It computes what reaches
-them and what they emit, the error of their inputs, and the learning of the weights that end on them, which therefore
-stay in its own cache. A step is
+**Every worker owns units**: some columns of each population, in whole panels of 64. It computes what reaches them and
+what they emit, the error of their inputs, and the learning of the weights that end on them, which therefore stay in its
+own cache. Weights are stored panel by panel, each with contiguous rows: what one worker writes lies together, or the
+processor, which fetches ahead, would pull at the other's cache at the end of every row. A step is
 
     forward, population by population:  z = sum a_pre W, normalised or not, + bias;  a = f(z), dropped units silent
     the loss, row by row:               dL/dz of the outputs
@@ -24,13 +25,14 @@ import numpy as np
 
 from bioneuro._jit.borrow import borrowed
 from bioneuro._jit.dispatch import call
-from bioneuro._jit.kernel import kernel
-from bioneuro._jit.simd import stored, turned
+from bioneuro._jit.kernel import kernel, scalar
+from bioneuro._jit.simd import PANEL, part, stored, turned
 from bioneuro._jit.team import barrier, enter, share
 
 PAD = 16  # numbers that rows are padded to: a register, and a cache line of float32
-BLOCK = 24  # rows of a gradient that are made and used at a time
-_ONE_ROW, _BEGINNING = np.int64(1), np.int64(0)  # as literals they would have `_step` compiled once more
+BLOCK = 48  # rows of a panel of the gradient that are made and used at a time
+ALONE = 32  # rows of a batch whose losses cost less than one more barrier
+_ZEROS, _BLOCK = np.int64(0), np.int64(BLOCK * PANEL)  # places in scratch; literals would be compiled once more
 
 # columns of `Plan.populations`, one row a population in feedforward order, the input first; places are in `Plan.space`
 (
@@ -57,7 +59,9 @@ _ONE_ROW, _BEGINNING = np.int64(1), np.int64(0)  # as literals they would have `
     LAST_ARRAY,
 ) = range(21)
 N_POPULATION = 21
-PRE, POST, WEIGHTS, ONE_TO_ONE, OWN = range(5)  # columns of `Plan.projections`; WEIGHTS in theta; OWN -1: frozen
+PRE, POST, WEIGHTS, ONE_TO_ONE, OWN = range(
+    5
+)  # columns of `Plan.projections`; WEIGHTS in theta, see `_panel`; OWN -1: frozen
 N_PROJECTION = 5
 PLACE, GRADIENT, ARRAY_OWN = range(3)  # columns of `Plan.arrays`: in theta, in space, row of `Learning.own`
 N_ARRAY = 3
@@ -99,12 +103,9 @@ class Plan(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """Sparse inputs of one batch: where its rows lie in the data, and its entries by feature, with their rows."""
+    """Sparse inputs of one batch by feature, for every worker; feature f has entries starts[f] to starts[f + 1]."""
 
-    row_starts: np.ndarray
-    row_ends: np.ndarray
     starts: np.ndarray
-    ends: np.ndarray
     rows: np.ndarray
     values: np.ndarray
 
@@ -112,11 +113,13 @@ class Columns(NamedTuple):
 class Data(NamedTuple):
     """The rows to learn from, in `order`; step s takes entries begins[s] to begins[s + 1] of it.
 
-    Inputs are dense, in X, or, where X is empty, sparse: row i has entries row_starts[i] to row_starts[i + 1].
+    Inputs are dense, in X, or, where X is empty, sparse: the row at place k of `order` has entries row_starts[k] to
+    row_ends[k] of `features`, ascending, and `values`.
     """
 
     X: np.ndarray
     row_starts: np.ndarray
+    row_ends: np.ndarray
     features: np.ndarray
     values: np.ndarray
     batch: Columns
@@ -137,7 +140,7 @@ class Learning(NamedTuple):
     rule: int
     constants: np.ndarray  # (steps, ...)
     own: np.ndarray  # (arrays, ...)
-    scratch: np.ndarray  # (workers, ...) for a block of gradients
+    scratch: np.ndarray  # (workers, ...): BLOCK rows of zeros, and a block of gradients
 
 
 @kernel
@@ -149,25 +152,31 @@ def train(team, worker, plan, data, learning, first, last, before):
     for step in range(first, last):
         begin = data.begins[step]
         rows = data.begins[step + 1] - begin
+        sparse, alone = data.X.shape[0] == 0, rows <= ALONE and plan.populations[-1, WIDTH] <= PANEL
         _gather(plan, data, begin, rows, before + step, worker, workers)
-        if not barrier(team):
+        if not (sparse or barrier(team)):  # sorted entries are for the update; going forward, rows lie where they are
             return
         for p in range(0 if plan.populations[0, MASK] >= 0 else 1, n_populations):
-            _forward(plan, data, learning, p, rows, before + step, worker, workers)
-            if not barrier(team):
+            _forward(plan, data, learning, begin, p, rows, before + step, worker, workers)
+            if not ((alone and p == n_populations - 1) or barrier(team)):
                 return
-        _loss(plan, data, begin, rows, worker, workers)
+        _loss(plan, data, begin, rows, alone, worker, workers)
         if not barrier(team):
             return
         for p in range(n_populations - 1, 0, -1):
-            _backward(plan, learning, p, rows, worker, workers)
-            if not barrier(team):
+            if _backward(plan, learning, p, rows, worker, workers) and not barrier(team):
                 return
         constants = learning.constants[step - first]
         for p in range(1, n_populations):
             _update(plan, data, learning, constants, p, rows, worker, workers)
         if not barrier(team):
             return
+
+
+@scalar
+def _panel(theta, edge, rows, width, column):
+    """The weights onto the units `column` to `column` + PANEL, as many as there are of `width`."""
+    return stored(theta, edge[WEIGHTS] + column * rows, min(PANEL, width - column))
 
 
 @kernel
@@ -182,10 +191,10 @@ def _gather(plan, data, begin, rows, step, worker, workers):
 
 
 @kernel
-def _forward(plan, data, learning, p, rows, step, worker, workers):
+def _forward(plan, data, learning, begin, p, rows, step, worker, workers):
     """z and a of the worker's own units, and what they emit; nothing reaches inputs."""
     at = plan.populations[p]
-    c0, c1 = share(at[WIDTH], worker, workers, PAD)
+    c0, c1 = share(at[WIDTH], worker, workers, PANEL)
     columns = c1 - c0
     if columns == 0:
         return
@@ -198,14 +207,14 @@ def _forward(plan, data, learning, p, rows, step, worker, workers):
             x, weights = stored(plan.space, pre[EMITTED] + c0, pre[WIDTH]), learning.theta[edge[WEIGHTS] + c0 :]
             call(plan.calls.scale, (x, weights, z, rows, columns, more))
         else:
-            weights = stored(learning.theta, edge[WEIGHTS] + c0, at[WIDTH])
-            if edge[PRE] == 0 and data.X.shape[0] == 0:
-                batch = data.batch
-                entries = (batch.row_starts, batch.row_ends, data.features, data.values)
-                call(plan.calls.multiply_sparse, (*entries, weights, z, rows, columns, more))
-            else:
-                x = stored(plan.space, pre[EMITTED], pre[WIDTH])
-                call(plan.calls.multiply, (x, weights, z, rows, columns, pre[SIZE], more))
+            for c in range(c0, c1, PANEL):
+                weights, to = _panel(learning.theta, edge, pre[SIZE], at[WIDTH], c), part(z, 0, c - c0)
+                if edge[PRE] == 0 and data.X.shape[0] == 0:
+                    entries = (data.row_starts[begin:], data.row_ends[begin:], data.features, data.values)
+                    call(plan.calls.multiply_sparse, (*entries, weights, to, rows, weights.row, more))
+                else:
+                    x = stored(plan.space, pre[EMITTED], pre[WIDTH])
+                    call(plan.calls.multiply, (x, weights, to, rows, weights.row, pre[SIZE], more))
         more = True
     if at[BATCH] >= 0:
         arrived, z = z, stored(plan.space, at[INPUT] + c0, at[WIDTH])
@@ -224,10 +233,18 @@ def _forward(plan, data, learning, p, rows, step, worker, workers):
 
 
 @kernel
-def _loss(plan, data, begin, rows, worker, workers):
-    """dL/dz (dL/da, where the loss does not know the unit) of the worker's share of the rows."""
+def _loss(plan, data, begin, rows, alone, worker, workers):
+    """dL/dz (dL/da, where the loss does not know the unit) of the worker's share of the rows.
+
+    alone : whoever owns the outputs takes all rows.
+    """
     at = plan.populations[-1]
     i0, i1 = share(rows, worker, workers, 1)
+    if alone:
+        c0, c1 = share(at[WIDTH], worker, workers, PANEL)
+        i0, i1 = 0, rows * (c0 < c1)
+    if i0 == i1:
+        return
     z, a = stored(plan.space, at[INPUT], at[WIDTH]), stored(plan.space, at[OUTPUT], at[WIDTH])
     delta = stored(plan.space, at[ERROR], at[WIDTH])
     total = np.float64(rows)
@@ -242,12 +259,14 @@ def _loss(plan, data, begin, rows, worker, workers):
 
 @kernel
 def _backward(plan, learning, p, rows, worker, workers):
-    """delta of the worker's own units."""
+    """delta of the worker's own units; whether there is anything to do for anybody: not where the loss gave it."""
     at = plan.populations[p]
-    c0, c1 = share(at[WIDTH], worker, workers, PAD)
+    if p == plan.populations.shape[0] - 1 and at[MASK] < 0 and at[BATCH] < 0 and not at[BACKWARD]:
+        return False
+    c0, c1 = share(at[WIDTH], worker, workers, PANEL)
     columns = c1 - c0
     if columns == 0:
-        return
+        return True
     delta = stored(plan.space, at[ERROR] + c0, at[WIDTH])
     more = p == plan.populations.shape[0] - 1
     for k in range(at[FIRST_OUT], at[LAST_OUT]):
@@ -257,9 +276,17 @@ def _backward(plan, learning, p, rows, worker, workers):
             error, weights = stored(plan.space, post[ERROR] + c0, post[WIDTH]), learning.theta[edge[WEIGHTS] + c0 :]
             call(plan.calls.scale, (error, weights, delta, rows, columns, more))
         else:
-            error = stored(plan.space, post[ERROR], post[WIDTH])
-            weights = stored(learning.theta, edge[WEIGHTS] + c0 * post[WIDTH], post[WIDTH])
-            call(plan.calls.multiply_nt, (error, weights, delta, rows, min(c1, at[SIZE]) - c0, post[WIDTH], more))
+            whole, own = post[WIDTH] // PANEL * PANEL, min(c1, at[SIZE]) - c0
+            if whole > 0:
+                error = stored(plan.space, post[ERROR], post[WIDTH])
+                weights = part(_panel(learning.theta, edge, at[SIZE], post[WIDTH], 0), c0, 0)
+                sizes = (rows, own, whole, more, PANEL * at[SIZE])
+                call(plan.calls.multiply_nt, (error, weights, delta, *sizes))
+            if whole < post[WIDTH]:
+                error = stored(plan.space, post[ERROR] + whole, post[WIDTH])
+                weights = part(_panel(learning.theta, edge, at[SIZE], post[WIDTH], whole), c0, 0)
+                sizes = (rows, own, post[WIDTH] - whole, more or whole > 0, PANEL)
+                call(plan.calls.multiply_nt, (error, weights, delta, *sizes))
         more = True
     if at[MASK] >= 0:
         call(plan.calls.multiply_entries, (delta, stored(plan.space, at[MASK] + c0, at[WIDTH]), rows, columns))
@@ -275,18 +302,19 @@ def _backward(plan, learning, p, rows, worker, workers):
         z_hat, batch = stored(plan.space, at[ARRIVED] + c0, at[WIDTH]), stored(plan.space, at[BATCH] + c0, at[WIDTH])
         own = stored(learning.theta, at[BIAS] + c0, at[WIDTH])
         call(plan.calls.normalise_back, (delta, z_hat, own, batch, rows, columns))
+    return True
 
 
 @kernel
 def _update(plan, data, learning, constants, p, rows, worker, workers):
     """One step of all that ends on the worker's own units."""
     at = plan.populations[p]
-    c0, c1 = share(at[WIDTH], worker, workers, PAD)
+    c0, c1 = share(at[WIDTH], worker, workers, PANEL)
     columns = c1 - c0
     if columns == 0:
         return
     scratch = learning.scratch[worker]
-    delta, block = stored(plan.space, at[ERROR] + c0, at[WIDTH]), stored(scratch, 0, columns)
+    delta = stored(plan.space, at[ERROR] + c0, at[WIDTH])
     for q in range(at[FIRST_IN], at[LAST_IN]):
         edge = plan.projections[q]
         pre = plan.populations[edge[PRE]]
@@ -294,32 +322,46 @@ def _update(plan, data, learning, constants, p, rows, worker, workers):
             continue
         if edge[ONE_TO_ONE]:
             x = stored(plan.space, pre[EMITTED] + c0, pre[WIDTH])
-            call(plan.calls.sum_products, (x, delta, scratch, rows, columns))
-            place = edge[WEIGHTS] + c0
-            _step(learning, place, at[WIDTH], _ONE_ROW, columns, constants, edge[OWN], scratch, _BEGINNING)
+            call(plan.calls.sum_products, (x, delta, scratch[_BLOCK:], rows, columns))
+            _step(learning, edge[WEIGHTS] + c0, columns, constants, edge[OWN], scratch, _BLOCK)
             continue
-        for first in range(0, pre[SIZE], BLOCK):
-            count = min(BLOCK, pre[SIZE] - first)
-            if edge[PRE] == 0 and data.X.shape[0] == 0:
-                batch = data.batch
-                entries = (batch.starts[first:], batch.ends[first:], batch.rows, batch.values)
-                call(plan.calls.multiply_sparse, (*entries, delta, block, count, columns, False))
-            else:
-                x = turned(stored(plan.space, pre[EMITTED] + first, pre[WIDTH]))  # units by rows of the batch
-                call(plan.calls.multiply, (x, delta, block, count, columns, rows, False))
-            place = edge[WEIGHTS] + first * at[WIDTH] + c0
-            _step(learning, place, at[WIDTH], count, columns, constants, edge[OWN], scratch, _BEGINNING)
+        for c in range(c0, c1, PANEL):
+            weights, error = _panel(learning.theta, edge, pre[SIZE], at[WIDTH], c), part(delta, 0, c - c0)
+            width = weights.row
+            block, first = stored(scratch, _BLOCK, width), np.int64(0)
+            while first < pre[SIZE]:
+                count, gradient = min(BLOCK, pre[SIZE] - first), _BLOCK
+                if edge[PRE] == 0 and data.X.shape[0] == 0:
+                    starts = data.batch.starts[worker][first:]
+                    count, gradient = _like(starts, count)
+                    if gradient != _ZEROS:
+                        entries = (starts, starts[1:], data.batch.rows[worker], data.batch.values[worker])
+                        call(plan.calls.multiply_sparse, (*entries, error, block, count, width, False))
+                else:
+                    x = turned(stored(plan.space, pre[EMITTED] + first, pre[WIDTH]))  # units by rows of the batch
+                    call(plan.calls.multiply, (x, error, block, count, width, rows, False))
+                place, numbers = weights.start + first * width, count * width
+                _step(learning, place, numbers, constants, edge[OWN], scratch, gradient)
+                first += count
     if at[BIAS_GRADIENT] >= 0:
         call(plan.calls.sum_rows, (delta, plan.space[at[BIAS_GRADIENT] + c0 :], rows, columns))
     for k in range(at[FIRST_ARRAY], at[LAST_ARRAY]):
         array = plan.arrays[k]
         place, gradient = array[PLACE] + c0, array[GRADIENT] + c0
-        _step(learning, place, at[WIDTH], _ONE_ROW, columns, constants, array[ARRAY_OWN], plan.space, gradient)
+        _step(learning, place, columns, constants, array[ARRAY_OWN], plan.space, gradient)
+
+
+@scalar
+def _like(starts, most):
+    """How many features have entries in this batch, or have none, as the first one does; where their gradients are."""
+    count, none = 1, starts[0] == starts[1]
+    while count < most and (starts[count] == starts[count + 1]) == none:
+        count += 1
+    return count, _ZEROS if none else _BLOCK
 
 
 @kernel
-def _step(learning, place, row, rows, columns, constants, array, gradient, start):
-    """Hand a block of gradients, (rows, columns) from `start` on, to the optimiser."""
+def _step(learning, place, count, constants, array, gradient, start):
+    """Hand a block of gradients, `count` from `start` on, to the optimiser."""
     moments = (learning.first, learning.second, learning.third)
-    block = (place, row, gradient, start, columns, rows, columns)
-    call(learning.rule, (learning.theta, *moments, *block, constants, learning.own[array]))
+    call(learning.rule, (learning.theta, *moments, place, gradient, start, count, constants, learning.own[array]))

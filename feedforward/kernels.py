@@ -24,7 +24,8 @@ value = Slot("value(z, c) -> a")
 slope = Slot("slope(z, a, c) -> f'(z)")
 constant_slope = Slot("constant_slope(z, c) -> df/dc")
 turn = Slot("turn(x, j) -> x or -x, by the unit j")
-row_loss = Slot("row_loss(z, a, y, delta) -> L; sets delta, and a where the loss knows the unit")
+prepare = Slot("prepare(z, a, n, begin, end, losses), what is done to all rows before the first row_loss")
+row_loss = Slot("row_loss(z, a, y, delta, known) -> L; sets delta, and a where the loss knows the unit")
 
 
 @scalar
@@ -79,12 +80,16 @@ def backward_learning(delta, z, a, rows, columns, theta, constant, gradient, at)
 
 
 def loss(z, a, delta, y, where, weights, total, begin, end, losses):
-    """Row by row, rows in full width: what lies behind the outputs is padding."""
+    """Row by row, rows in full width: what lies behind the outputs is padding.
+
+    What `prepare` leaves in `losses` of a row is `known` to its loss.
+    """
+    prepare(z, a, y.shape[1], begin, end, losses)
     for i in range(begin, end):
         inputs, outputs = z.values[z.start + i * z.row :][: z.row], a.values[a.start + i * a.row :][: a.row]
         errors = delta.values[delta.start + i * delta.row :][: delta.row]
         target = y[where[i]]
-        result = row_loss(inputs, outputs, target, errors)
+        result = row_loss(inputs, outputs, target, errors, losses[i])
         weight = np.float64(weights[where[i]]) if weights.shape[0] else 1.0
         losses[i] = weight * result if weight != 0 else 0.0
         factor = z.values.dtype.type(weight / total if weight != 0 else 0.0)

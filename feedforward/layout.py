@@ -1,14 +1,17 @@
 """Where everything stands in a compiled training: from a network to the tables of `epoch.Plan`.
 
-Rows of every matrix are padded with zeros to whole registers: the columns of weights, and what passes through.
+Rows of every matrix are padded with zeros to whole registers: the columns of weights, and what passes through. Weights
+are cut into panels of 64 columns, stored one behind the other.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
+from bioneuro._jit.simd import PANEL
 from bioneuro.parameters import Parameters, aligned_zeros
 from bioneuro.topology import OneToOne, Population, Projection
 from feedforward import epoch
@@ -57,11 +60,13 @@ class Layout:
 
     # -- parameters --------------------------------------------------------------------------------------------------
 
-    def view(self, values: np.ndarray, key: str) -> np.ndarray:
-        """One array of parameters, (rows, columns), within the padded theta or a moment of it."""
+    def panels(self, values: np.ndarray, key: str) -> Iterator[tuple[slice, np.ndarray]]:
+        """One array of parameters within the padded theta or a moment of it: columns, and where they stand."""
         _, start, rows, columns = self._places[key]
-        width = padded(columns)
-        return values[start : start + rows * width].reshape(rows, width)[:, :columns]
+        for column in range(0, columns, PANEL):
+            width = min(PANEL, padded(columns) - column)
+            panel = values[start + rows * column :][: rows * width].reshape(rows, width)
+            yield slice(column, column + PANEL), panel[:, : columns - column]
 
     def set_constants(self, theta: np.ndarray, parameters: Parameters) -> None:
         """Write what units are that they do not learn."""

@@ -1,7 +1,8 @@
 """Losses: the value to be made small, and its error at the output units.
 
 A loss is a function of one row: of the inputs z of the output units, their outputs a and the targets y, which may be
-any numbers ("soft" targets): where they do not sum to one, the error behind a softmax is not a - y.
+any numbers ("soft" targets): where they do not sum to one, the error behind a softmax is not a - y. A softmax is taken
+of all rows of a batch before the first loss.
 
 Losses of numbers go with all units: two functions of one number and a line of `ENTRIES`; their error is dL/da, and goes
 back through the unit. Losses of probabilities, which end in ln 0, and others where it is simpler, are written together
@@ -70,7 +71,7 @@ def huber_slope(a, y):
 # -- of one row --------------------------------------------------------------------------------------------------------
 
 
-def rows_by_entry(z, a, y, delta):
+def rows_by_entry(z, a, y, delta, known):
     """L = sum over j of l(a_j, y_j) and dL/da."""
     result = np.float64(0)
     for j in range(y.shape[0]):
@@ -79,9 +80,8 @@ def rows_by_entry(z, a, y, delta):
     return result
 
 
-def rows_of_softmax(z, a, y, delta):
+def rows_of_softmax(z, a, y, delta, known):
     """The same behind a softmax, back to dL/dz through its Jacobian diag(a) - a a'."""
-    _softmax(z, a, y.shape[0])
     result, mean = np.float64(0), np.float64(0)
     for j in range(y.shape[0]):
         result += entry_loss(a[j], y[j])
@@ -93,7 +93,7 @@ def rows_of_softmax(z, a, y, delta):
 
 
 @scalar
-def squared_of_linear(z, a, y, delta):
+def squared_of_linear(z, a, y, delta, known):
     """L = 1/2 sum (z - y)^2, dL/dz = z - y."""
     result = np.float64(0)
     for j in range(y.shape[0]):
@@ -104,7 +104,7 @@ def squared_of_linear(z, a, y, delta):
 
 
 @scalar
-def logistic_of_sigmoid(z, a, y, delta):
+def logistic_of_sigmoid(z, a, y, delta, known):
     """L = sum ln(1 + e^z) - y z; dL/dz = a - y."""
     result = np.float64(0)
     for j in range(y.shape[0]):
@@ -115,7 +115,7 @@ def logistic_of_sigmoid(z, a, y, delta):
 
 
 @scalar
-def cross_entropy_of_sigmoid(z, a, y, delta):
+def cross_entropy_of_sigmoid(z, a, y, delta, known):
     """L = sum y ln(1 + e^-z); dL/dz = -y sigmoid(-z)."""
     result = np.float64(0)
     for j in range(y.shape[0]):
@@ -126,27 +126,26 @@ def cross_entropy_of_sigmoid(z, a, y, delta):
 
 
 @scalar
-def cross_entropy_of_softmax(z, a, y, delta):
+def cross_entropy_of_softmax(z, a, y, delta, log_norm):
     """L = sum y (ln sum_i e^z_i - z); dL/dz_j = a_j sum_i y_i - y_j."""
-    log_norm = _softmax(z, a, y.shape[0])
     result, mass = np.float64(0), np.float64(0)
     for j in range(y.shape[0]):
         result += y[j] * (log_norm - z[j])
         mass += y[j]
+    whole = a.dtype.type(mass)
     for j in range(y.shape[0]):
-        delta[j] = a[j] * mass - y[j]
+        delta[j] = a[j] * whole - y[j]
     return result
 
 
 @scalar
-def logistic_of_softmax(z, a, y, delta):
+def logistic_of_softmax(z, a, y, delta, log_norm):
     """L = sum -y ln a - (1 - y) ln(1 - a); dL/dz_i = a_i - y_i - sum over j != i of a_i g_j.
 
     g_j = -y_j + (1 - y_j) a_j / (1 - a_j). For the largest a, which may round to 1, 1 - a is what the others have
     together, and a_i / (1 - a) their own softmax.
     """
     n = y.shape[0]
-    log_norm = _softmax(z, a, n)
     top = 0
     for j in range(1, n):
         top = j if z[j] > z[top] else top
@@ -177,20 +176,36 @@ def _pull(a, y):
     return -y + (1 - y) * np.float64(a) / (1 - np.float64(a))
 
 
+# -- of all rows -------------------------------------------------------------------------------------------------------
+
+
 @scalar
-def _softmax(z, a, n):
-    """a = softmax of the first n numbers; return ln of the sum of their powers. Padding takes part without a say."""
-    top = z[0]
-    for j in range(1, n):
-        top = z[j] if z[j] > top else top
-    for j in range(a.shape[0]):
-        a[j] = exp(min(z[j] - top, a.dtype.type(0)))
-    total = np.float64(0)
-    for j in range(n):
-        total += a[j]
-    for j in range(n):
-        a[j] /= total
-    return np.float64(top) + np.log(total)
+def nothing(z, a, n, begin, end, losses):
+    """Most losses are a matter of one row."""
+
+
+@scalar
+def softmax(z, a, n, begin, end, losses):
+    """a = softmax of the first n numbers of each row, ln of the sum of their powers to `losses`.
+
+    Padding takes part without a say. Step by step for all rows, so that a processor can work on several at a time.
+    """
+    for i in range(begin, end):
+        inputs, outputs = z.values[z.start + i * z.row :][: z.row], a.values[a.start + i * a.row :][: a.row]
+        top = inputs[0]
+        for j in range(1, n):
+            top = inputs[j] if inputs[j] > top else top
+        for j in range(outputs.shape[0]):
+            outputs[j] = exp(min(inputs[j] - top, outputs.dtype.type(0)))
+        losses[i] = top
+    for i in range(begin, end):
+        outputs, total = a.values[a.start + i * a.row :][: a.row], np.float64(0)
+        for j in range(n):
+            total += outputs[j]
+        losses[i] += log(total)
+        share = outputs.dtype.type(1 / total)
+        for j in range(outputs.shape[0]):
+            outputs[j] *= share
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------
@@ -255,9 +270,9 @@ def loss_for(loss: str | Huber, unit: str) -> Loss:
     loss = Huber() if loss == "huber" else loss
     name = NATURAL.get(unit, "squared") if loss == "auto" else "huber" if isinstance(loss, Huber) else loss
     choose("loss", name, ["auto", *ENTRIES, *(name for name in CLOSED if name not in ENTRIES)])
-    closed = CLOSED.get(name, {})
+    closed, before = CLOSED.get(name, {}), softmax if unit == "softmax" else nothing
     if unit in closed:
-        return Loss(specialise(kernels.loss, row_loss=closed[unit]), closed=True)
+        return Loss(specialise(kernels.loss, prepare=before, row_loss=closed[unit]), closed=True)
     if name not in ENTRIES:
         raise InvalidInput(
             f"the {name} loss takes logarithms of probabilities, and {unit!r} outputs are none; "
@@ -268,4 +283,4 @@ def loss_for(loss: str | Huber, unit: str) -> Loss:
         of_entry = [specialise(function, delta=loss.delta) for function in of_entry]
     template = rows_of_softmax if unit == "softmax" else rows_by_entry
     rows = specialise(template, entry_loss=of_entry[0], entry_slope=of_entry[1])
-    return Loss(specialise(kernels.loss, row_loss=rows), closed=unit == "softmax")
+    return Loss(specialise(kernels.loss, prepare=before, row_loss=rows), closed=unit == "softmax")

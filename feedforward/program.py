@@ -13,6 +13,7 @@ import numpy as np
 
 from bioneuro._jit.cores import team_size
 from bioneuro._jit.keys import Key
+from bioneuro._jit.simd import PANEL
 from bioneuro._jit.team import run_team
 from bioneuro.optim import Transform
 from bioneuro.optim.fused import Fused, fuse
@@ -20,12 +21,13 @@ from bioneuro.optim.kernels import N_OWN
 from bioneuro.parameters import Parameters, aligned_zeros
 from bioneuro.topology import OneToOne
 from feedforward import epoch
-from feedforward.epoch import BLOCK, PAD, Columns, Data, Learning, Plan, train
+from feedforward.epoch import BLOCK, Columns, Data, Learning, Plan, train
 from feedforward.layout import Layout
 from feedforward.network import Backprop, Network
 
 _PIECE = 0.05  # seconds in one compiled call
-_OPERATIONS, _UPDATE = 8e10, 5e-10  # products a second, and seconds to update a parameter: roughly, of one core
+# roughly, of one core: products a second, seconds to update a parameter, and for whatever else there is in a step
+_OPERATIONS, _UPDATE, _STEP = 8e10, 4e-10, 5e-6
 _SPARSE = 0.4  # share of numbers other than 0 below which inputs are taken entry by entry
 
 
@@ -66,21 +68,26 @@ class Program:
         n_threads: int | None = None,
         weights: np.ndarray | None = None,
     ):
-        self.dtype, self.batch_size, self.steps_at_once = parameters.dtype, batch_size, 1
+        self.dtype, self.batch_size = parameters.dtype, batch_size
         self.fused: Fused = fuse(optimizer, parameters)
         self.layout = Layout(backprop, parameters, batch_size, self.fused.frozen)
-        self.n_threads = n_threads or self._team(parameters)
+        step = self._seconds(parameters)
+        self.n_threads = n_threads or self._team(step)
+        self.steps_at_once = max(1, int(_PIECE / 4 / step))  # until the first piece has shown how long they last
         self.learning = self._learning(parameters, backprop.l2)
         self.y, self.weights = self._plain(y), self._plain([] if weights is None else weights)
         self.inputs = self._inputs(self._plain(X), backprop)
         self.plan = self._plan(backprop)
 
-    def _team(self, parameters: Parameters) -> int:
-        """How many workers the work between two barriers is worth."""
+    def _seconds(self, parameters: Parameters) -> float:
+        """What one worker needs for a step, roughly."""
         products = 6 * self.batch_size * parameters.theta.size  # forward, backward and update, two operations each
-        step = products / _OPERATIONS + parameters.theta.size * _UPDATE
+        return products / _OPERATIONS + parameters.theta.size * _UPDATE + _STEP
+
+    def _team(self, step: float) -> int:
+        """How many workers the work between two barriers is worth."""
         barriers = 2 * len(self.layout.populations) * _PIECE / step
-        return team_size(outputs=self.layout.widest // PAD, nanoseconds=1e9 * _PIECE, barriers=int(barriers))
+        return team_size(outputs=-(-self.layout.widest // PANEL), nanoseconds=1e9 * _PIECE, barriers=int(barriers))
 
     def _learning(self, parameters: Parameters, l2: float) -> Learning:
         """Zeros in the place of parameters and moments, and what each array has of its own."""
@@ -90,7 +97,10 @@ class Program:
         names = self.fused.optimizer.moments
         theta, *moments = (aligned_zeros(self.layout.theta_size, self.dtype) for _ in range(1 + len(names)))
         unused = [np.zeros(0, self.dtype)] * (3 - len(names))
-        rule, scratch = self.layout.addresses.rule(self.fused.optimizer), (self.n_threads, BLOCK * self.layout.widest)
+        rule, scratch = (
+            self.layout.addresses.rule(self.fused.optimizer),
+            (self.n_threads, BLOCK * PANEL + max(BLOCK * PANEL, self.layout.widest)),
+        )
         return Learning(
             theta, *moments, *unused, rule, np.zeros((0, 0), self.dtype), own, np.zeros(scratch, self.dtype)
         )
@@ -115,9 +125,9 @@ class Program:
         X, entries = (X, nothing) if dense else (nothing, X)
         rows, features = np.nonzero(entries)
         starts = np.searchsorted(rows, np.arange(len(entries) + 1))
-        most = 0 if dense else int(np.sort(np.diff(starts))[-batch:].sum()) * self.n_threads
-        places = [np.zeros(size, np.int64) for size in (batch, batch, X.shape[1], X.shape[1])]
-        columns = Columns(*places, np.zeros(most, np.int32), np.zeros(most, self.dtype))
+        most = 0 if dense else int(np.sort(np.diff(starts))[-batch:].sum())
+        places = np.zeros((self.n_threads, X.shape[1] + 2), np.int64)
+        columns = Columns(places, *(np.zeros((self.n_threads, most), kind) for kind in (np.int32, self.dtype)))
         return X, starts.astype(np.int64), features.astype(np.int32), entries[rows, features], columns
 
     def _plan(self, backprop: Backprop) -> Plan:
@@ -141,20 +151,22 @@ class Program:
     def load(self, parameters: Parameters, state) -> None:
         """Take over parameters and moments."""
         for outside, inside in self._pairs(parameters, state):
-            inside[...] = outside.reshape(inside.shape)
+            inside[...] = outside
         self.layout.set_constants(self.learning.theta, parameters)
 
     def store(self, parameters: Parameters, state) -> None:
         """Give parameters and moments back."""
         for outside, inside in self._pairs(parameters, state):
-            outside[...] = inside.ravel()
+            outside[...] = inside
 
     def _pairs(self, parameters: Parameters, state):
         """Yield (its place in flat vectors, its place here) of every array of parameters and of moments."""
         flat = (parameters.theta, *self.fused.moments(state))
         for key, block in parameters.topology.layout.items():
             for outside, inside in zip(flat, self.learning[: len(flat)], strict=True):
-                yield outside[block.where], self.layout.view(inside, key)
+                matrix = outside[block.where].reshape((1, *block.shape)[-2:])
+                for columns, panel in self.layout.panels(inside, key):
+                    yield matrix[:, columns], panel
 
     # -- running -----------------------------------------------------------------------------------------------------
 
@@ -182,4 +194,8 @@ class Program:
 
     def _data(self, order: np.ndarray, begins: np.ndarray) -> Data:
         order, begins = (np.require(numbers, np.int64, ("C", "W", "A")) for numbers in (order, begins))
-        return Data(*self.inputs, self.y, self.weights, order, begins, np.zeros(len(order)))
+        X, starts, *entries = self.inputs
+        rows = order if len(X) == 0 else order[:0]
+        return Data(
+            X, starts[rows], starts[rows + 1], *entries, self.y, self.weights, order, begins, np.zeros(len(order))
+        )

@@ -22,6 +22,7 @@ from bioneuro._jit.kernel import Slot, kernel, specialise
 from bioneuro._jit.simd import (
     DOT_COLUMNS,
     DOT_ROWS,
+    PANEL,
     TILE_ROWS,
     TILE_VECTORS,
     Matrix,
@@ -88,10 +89,11 @@ def multiply(a, b, out, rows, columns, inner, more):
 
 
 @kernel
-def multiply_nt(a, b, out, rows, columns, inner, more):
+def multiply_nt(a, b, out, rows, columns, inner, more, apart):
     """out (+)= a b'; a: (rows, inner), b: (columns, inner) and out: (rows, columns) with contiguous rows, all `Matrix`.
 
-    Each lane of a register sums its own terms; then the lanes are added.
+    Each lane of a register sums its own terms; then the lanes are added. b may be stored in panels of `PANEL` columns,
+    `apart` from the beginning of one to that of the next; its `row` is then that of a panel. apart = PANEL: it is not.
     """
     for first in range(0, rows, 2 * DOT_ROWS):  # few rows of a at a time: they stay in the first-level cache
         last = min(first + 2 * DOT_ROWS, rows)
@@ -99,22 +101,22 @@ def multiply_nt(a, b, out, rows, columns, inner, more):
         while j + DOT_COLUMNS <= columns:
             i, right = first, part(b, j, 0)
             while i + DOT_ROWS <= last and i + DOT_ROWS + 2 != last:
-                dot_tile(DOT_ROWS, DOT_COLUMNS, part(a, i, 0), right, part(out, i, j), inner, more)
+                dot_tile(DOT_ROWS, DOT_COLUMNS, part(a, i, 0), right, part(out, i, j), inner, more, apart)
                 i += DOT_ROWS
             while i + 4 <= last:
-                dot_tile(4, DOT_COLUMNS, part(a, i, 0), right, part(out, i, j), inner, more)
+                dot_tile(4, DOT_COLUMNS, part(a, i, 0), right, part(out, i, j), inner, more, apart)
                 i += 4
             while i < last:
-                dot_tile(1, DOT_COLUMNS, part(a, i, 0), right, part(out, i, j), inner, more)
+                dot_tile(1, DOT_COLUMNS, part(a, i, 0), right, part(out, i, j), inner, more, apart)
                 i += 1
             j += DOT_COLUMNS
         while j < columns:
             i, right = first, part(b, j, 0)
             while i + 4 <= last:
-                dot_tile(4, 1, part(a, i, 0), right, part(out, i, j), inner, more)
+                dot_tile(4, 1, part(a, i, 0), right, part(out, i, j), inner, more, apart)
                 i += 4
             while i < last:
-                dot_tile(1, 1, part(a, i, 0), right, part(out, i, j), inner, more)
+                dot_tile(1, 1, part(a, i, 0), right, part(out, i, j), inner, more, apart)
                 i += 1
             j += 1
     return 0
@@ -153,7 +155,7 @@ def matmul(a: np.ndarray, b: np.ndarray, out: np.ndarray | None = None, bias: np
     Returns `out`. Raises `InvalidInput` when shapes or types do not fit.
     """
     out, more = _check(a, b, b.shape[::-1], out, bias)
-    _run(multiply, a, _with_contiguous_rows(b), out, more)
+    _run(multiply, (), a, _with_contiguous_rows(b), out, more)
     return out
 
 
@@ -162,15 +164,18 @@ def matmul_nt(
 ) -> np.ndarray:
     """out = a @ b.T + bias, each row by itself; a: (n, k), b: (m, k), the rest as in `matmul`."""
     out, more = _check(a, b, b.shape, out, bias)
-    _run(multiply_nt, _with_contiguous_rows(a), _with_contiguous_rows(b), out, more)
+    _run(multiply_nt, (PANEL,), _with_contiguous_rows(a), _with_contiguous_rows(b), out, more)
     return out
 
 
-def _run(product, a: np.ndarray, b: np.ndarray, out: np.ndarray, more: bool) -> None:
-    """Hand arrays to a kernel by their addresses, which is quicker, and the same for arrays that are read-only."""
+def _run(product, last: tuple[int, ...], a: np.ndarray, b: np.ndarray, out: np.ndarray, more: bool) -> None:
+    """Hand arrays to a kernel by their addresses, which is quicker, and the same for arrays that are read-only.
+
+    last : what the kernel's arguments end with.
+    """
     if numba.config.DISABLE_JIT:
         left, right, result = (Matrix(m.ravel(), 0, m.shape[1], 1) for m in (a, b, out))
-        product(left, right, result, *out.shape, a.shape[1], more)
+        product(left, right, result, *out.shape, a.shape[1], more, *last)
         out[...] = result.values.reshape(out.shape)
         return
     size = out.itemsize
@@ -178,17 +183,18 @@ def _run(product, a: np.ndarray, b: np.ndarray, out: np.ndarray, more: bool) -> 
         a = np.array(a, order="C")
     number = numba.from_dtype(out.dtype)
     places = (value for m in (a, b, out) for value in (_address_of(m), m.strides[0] // size, m.strides[1] // size))
-    _run_at(_product_address(product, number), *places, *out.shape, a.shape[1], more, out.dtype.type(0))
+    place = _product_address(product, number, len(last))
+    _run_at(place, *places, *out.shape, a.shape[1], more, last, out.dtype.type(0))
 
 
 @kernel
 def _run_at(  # all numbers, which cost less to pass than arrays do
-    product, a, a_row, a_column, b, b_row, b_column, out, out_row, out_column, rows, columns, inner, more, like
+    product, a, a_row, a_column, b, b_row, b_column, out, out_row, out_column, rows, columns, inner, more, last, like
 ):
     left = Matrix(carray(_pointer_at(a, like), (_FAR,)), np.int64(0), a_row, a_column)
     right = Matrix(carray(_pointer_at(b, like), (_FAR,)), np.int64(0), b_row, b_column)
     result = Matrix(carray(_pointer_at(out, like), (_FAR,)), np.int64(0), out_row, out_column)
-    call(product, (left, right, result, rows, columns, inner, more))
+    call(product, (left, right, result, rows, columns, inner, more) + last)  # noqa: RUF005 - Numba adds tuples
 
 
 @intrinsic
@@ -200,9 +206,9 @@ def _pointer_at(typing, address, like):
 
 
 @cache
-def _product_address(product, number: types.Float) -> int:
+def _product_address(product, number: types.Float, n_last: int) -> int:
     matrix = types.NamedTuple([types.Array(number, 1, "C"), *[types.int64] * 3], Matrix)
-    return address(product, *[matrix] * 3, *[types.int64] * 3, types.boolean)
+    return address(product, *[matrix] * 3, *[types.int64] * 3, types.boolean, *[types.int64] * n_last)
 
 
 def _address_of(array: np.ndarray) -> int:

@@ -1,4 +1,4 @@
-"""What a processor can do and Numba cannot say: atomic words, waiting politely, flushing subnormal numbers to zero.
+"""What a processor can do and Numba cannot say: atomic words, waiting politely, fetching ahead, no subnormal numbers.
 
 The functions are their own plain-Python twins; kernels run the LLVM instructions. Written for x86-64 and arm64; other
 processors spin without a hint and keep subnormal numbers.
@@ -27,6 +27,8 @@ _PAUSE = {  # `yield` takes no time on most arm64 cores, `isb` some nanoseconds
     **dict.fromkeys(_X86, ("llvm.x86.sse2.pause",)),
     **dict.fromkeys(_ARM, ("llvm.aarch64.isb", ir.Constant(_HALF, 15))),
 }
+_LINE = 64  # bytes that come at a time
+_TO_READ, _SECOND_LEVEL, _DATA = 0, 2, 1  # what `llvm.prefetch` is told
 _one_at_a_time = threading.Lock()
 
 
@@ -54,6 +56,10 @@ def pause():
 def yield_to_others():
     """Let the operating system run another thread on this core, if one is waiting."""
     time.sleep(0)
+
+
+def fetch(array, first, last):
+    """Have array[first:last] come into the second-level cache meanwhile; array: contiguous, any numbers."""
 
 
 def float_state():
@@ -164,6 +170,17 @@ def _atomic_load(_, words, place):
     return types.int64(words, types.int64), generate
 
 
+@intrinsic
+def _fetch(_, array, place):
+    def generate(context, builder, signature, arguments):
+        address = builder.bitcast(_pointer(context, builder, signature, arguments), ir.IntType(8).as_pointer())
+        hints = (ir.Constant(_HALF, hint) for hint in (_TO_READ, _SECOND_LEVEL, _DATA))
+        _call(builder, "llvm.prefetch.p0i8", _NOTHING, address, *hints)
+        return context.get_dummy_value()
+
+    return types.none(array, types.int64), generate
+
+
 def _without_arguments(emit):
     @intrinsic
     def instruction(_):
@@ -206,6 +223,17 @@ def _(words, place, amount):
 @twin_of(atomic_load)
 def _(words, place):
     return (lambda words, place: _atomic_load(words, place)) if _are_words(words) else None
+
+
+@twin_of(fetch)
+def _(array, first, last):
+    step = _LINE // (array.dtype.bitwidth // 8)
+
+    def every_line(array, first, last):
+        for place in range(first, last, step):
+            _fetch(array, place)
+
+    return every_line
 
 
 @twin_of(pause)

@@ -29,6 +29,7 @@ TILE_ROWS = 6  # rows of a tile of products; with TILE_VECTORS registers a row i
 TILE_VECTORS = 4 if REGISTERS == 32 else 2
 DOT_ROWS = 6  # rows of a tile of scalar products
 DOT_COLUMNS = REGISTERS // 8
+PANEL = 64  # columns of a matrix that is stored panel by panel; whole registers of any processor
 STRIP_VECTORS = REGISTERS // 2  # registers of a strip, the tile of one row
 
 
@@ -129,29 +130,33 @@ def tile(typing, rows, halves, a, b, out, inner, more, first, last):
     return types.void(rows, halves, a, b, out, types.intp, types.boolean, types.intp, last), generate
 
 
-def _dot_tile_loop(rows, columns, a, b, out, inner, more):
+def _dot_tile_loop(rows, columns, a, b, out, inner, more, apart):
     """out[i, j] (+)= sum over k of a[i, k] b[j, k], for `rows` rows and `columns` columns.
 
     Lane l sums the terms k = l, l + lanes, l + 2 lanes, ..., ascending; neighbouring lanes are then added, and so on.
-    The rows of a, b and out are contiguous. `rows` and `columns` must be literal numbers.
+    The rows of a and out are contiguous; those of b are cut into panels: after every PANEL numbers the row goes on
+    `apart` numbers behind where they began (`PANEL`: contiguous). `rows` and `columns` must be literal numbers.
     """
     for i in range(rows):
         for j in range(columns):
-            total = _dot_loop(a.values, a.start + i * a.row, b.values, b.start + j * b.row, inner)
+            places = [b.start + j * b.row + k // PANEL * apart + k % PANEL for k in range(inner)]
+            total = _dot_loop(a.values, a.start + i * a.row, b.values[places], 0, inner)
             out.values[at(out, i, j)] = total + out.values[at(out, i, j)] if more else total
 
 
 @vector_code(_dot_tile_loop)
-def dot_tile(typing, rows, columns, a, b, out, inner, more):
+def dot_tile(typing, rows, columns, a, b, out, inner, more, apart):
     n_rows, n_columns = rows.literal_value, columns.literal_value
 
     def generate(context, builder, signature, arguments):
         e = Emitter(context, builder, signature)
         a, b, out = (e.matrix(position, arguments[position]) for position in (2, 3, 4))
-        inner, more = arguments[5:]
+        inner, more, apart = arguments[5:]
+        further = builder.sub(apart, e.index(PANEL))
 
         def add_products(k, sums, mask):
-            right = [e.load(b.along(e.index(j), k), mask=mask) for j in range(n_columns)]
+            place = builder.add(k, builder.mul(builder.udiv(k, e.index(PANEL)), further))
+            right = [e.load(b.along(e.index(j), place), mask=mask) for j in range(n_columns)]
             following = []
             for i in range(n_rows):
                 x = e.load(a.along(e.index(i), k), mask=mask)
@@ -168,7 +173,7 @@ def dot_tile(typing, rows, columns, a, b, out, inner, more):
             e.store(builder.fadd(totals, known), target)
         return context.get_dummy_value()
 
-    return types.void(rows, columns, a, b, out, types.intp, types.boolean), generate
+    return types.void(rows, columns, a, b, out, types.intp, types.boolean, types.intp), generate
 
 
 def _dot_loop(a, a0, b, b0, inner):

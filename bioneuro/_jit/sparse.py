@@ -47,7 +47,8 @@ def multiply_sparse(rows, factors, first, last, m, columns, out, out0, more):
 def multiply_sparse_rows(starts, ends, indices, factors, m, out, rows, columns, more):
     """`multiply_sparse` for each row of the `Matrix` out: row i has entries starts_i to ends_i; returns 0."""
     for i in range(rows):
-        multiply_sparse(indices, factors, starts[i], ends[i], m, columns, out.values, out.start + i * out.row, more)
+        if starts[i] < ends[i] or not more:
+            multiply_sparse(indices, factors, starts[i], ends[i], m, columns, out.values, out.start + i * out.row, more)
     return 0
 
 

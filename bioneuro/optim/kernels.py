@@ -1,8 +1,8 @@
 """Optimiser kernels: each rule is a few lines for one number, bound into two loops.
 
 A rule takes the gradient g, the moments of one parameter and the constants of the step, and returns the step u and the
-new moments. `whole` runs it over flat vectors, for the chain of transforms; `blocks` over a block of rows of one array
-while it is in the cache, together with all that may stand around an optimiser in a chain, for engines that train in one
+new moments. `whole` runs it over flat vectors, for the chain of transforms; `block` over a part of one array while
+it is in the cache, together with all that may stand around an optimiser in a chain, for engines that train in one
 compiled call. Adding an optimiser is one function here and a few lines in `rules`.
 """
 
@@ -186,50 +186,42 @@ def _whole3(update, first, second, third, constants):
         update[i], first[i], second[i], third[i] = rule(update[i], first[i], second[i], third[i], c)
 
 
-def _block(theta, first, second, third, place, row, gradient, start, gradient_row, rows, columns, constants, own):
-    """One step in a part of an array: rows that begin at `place`, `row` apart, with their gradient from `start` on."""
+def _block(theta, first, second, third, place, gradient, start, count, constants, own):
+    """One step of `count` parameters, from `place` on in theta and the moments, from `start` on in the gradient."""
     c, o = _constants(constants), _own(own)
-    for i in range(rows):
-        at, source = place + i * row, start + i * gradient_row
-        w, g = theta[at : at + columns], gradient[source : source + columns]
-        for j in range(w.shape[0]):
-            w[j] = _stepped(w[j], rule(_penalised(g[j], w[j], o), c), o, c[8])
+    w, g = theta[place : place + count], gradient[start : start + count]
+    for j in range(w.shape[0]):
+        w[j] = _stepped(w[j], rule(_penalised(g[j], w[j], o), c), o, c[8])
     return 0
 
 
-def _block1(theta, first, second, third, place, row, gradient, start, gradient_row, rows, columns, constants, own):
+def _block1(theta, first, second, third, place, gradient, start, count, constants, own):
     c, o = _constants(constants), _own(own)
-    for i in range(rows):
-        at, source = place + i * row, start + i * gradient_row
-        w, g = theta[at : at + columns], gradient[source : source + columns]
-        a = first[at : at + columns]
-        for j in range(w.shape[0]):
-            u, a[j] = rule(_penalised(g[j], w[j], o), a[j], c)
-            w[j] = _stepped(w[j], u, o, c[8])
+    w, g = theta[place : place + count], gradient[start : start + count]
+    a = first[place : place + count]
+    for j in range(w.shape[0]):
+        u, a[j] = rule(_penalised(g[j], w[j], o), a[j], c)
+        w[j] = _stepped(w[j], u, o, c[8])
     return 0
 
 
-def _block2(theta, first, second, third, place, row, gradient, start, gradient_row, rows, columns, constants, own):
+def _block2(theta, first, second, third, place, gradient, start, count, constants, own):
     c, o = _constants(constants), _own(own)
-    for i in range(rows):
-        at, source = place + i * row, start + i * gradient_row
-        w, g = theta[at : at + columns], gradient[source : source + columns]
-        a, b = first[at : at + columns], second[at : at + columns]
-        for j in range(w.shape[0]):
-            u, a[j], b[j] = rule(_penalised(g[j], w[j], o), a[j], b[j], c)
-            w[j] = _stepped(w[j], u, o, c[8])
+    w, g = theta[place : place + count], gradient[start : start + count]
+    a, b = first[place : place + count], second[place : place + count]
+    for j in range(w.shape[0]):
+        u, a[j], b[j] = rule(_penalised(g[j], w[j], o), a[j], b[j], c)
+        w[j] = _stepped(w[j], u, o, c[8])
     return 0
 
 
-def _block3(theta, first, second, third, place, row, gradient, start, gradient_row, rows, columns, constants, own):
+def _block3(theta, first, second, third, place, gradient, start, count, constants, own):
     c, o = _constants(constants), _own(own)
-    for i in range(rows):
-        at, source = place + i * row, start + i * gradient_row
-        w, g = theta[at : at + columns], gradient[source : source + columns]
-        a, b, d = first[at : at + columns], second[at : at + columns], third[at : at + columns]
-        for j in range(w.shape[0]):
-            u, a[j], b[j], d[j] = rule(_penalised(g[j], w[j], o), a[j], b[j], d[j], c)
-            w[j] = _stepped(w[j], u, o, c[8])
+    w, g = theta[place : place + count], gradient[start : start + count]
+    a, b, d = first[place : place + count], second[place : place + count], third[place : place + count]
+    for j in range(w.shape[0]):
+        u, a[j], b[j], d[j] = rule(_penalised(g[j], w[j], o), a[j], b[j], d[j], c)
+        w[j] = _stepped(w[j], u, o, c[8])
     return 0
 
 
@@ -241,7 +233,7 @@ def whole(function: Callable, n_moments: int) -> Callable:
 
 @cache
 def block(function: Callable, n_moments: int) -> Callable:
-    """The kernel of a rule over a block of rows; see `_block`."""
+    """The kernel of a rule over a part of an array; see `_block`."""
     return specialise((_block, _block1, _block2, _block3)[n_moments], rule=function)
 
 

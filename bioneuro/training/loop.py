@@ -15,6 +15,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterable
+from contextlib import nullcontext
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -158,7 +159,8 @@ def fit(
     for callback in callbacks:
         if hasattr(callback, "begin"):
             callback.begin(trainer.parameters)
-    with one_blas_thread():
+    alone = trainer.program is not None and validation is None and not callbacks  # in compiled code, without BLAS
+    with nullcontext() if alone else one_blas_thread():  # which takes milliseconds to look for all BLAS there are
         trainer.train(epochs, callbacks, checkpoint, progress)
     return trainer.recording()
 
@@ -289,8 +291,8 @@ class _Trainer:
                 self.step += int(np.argmin(np.isfinite(losses))) // self.batch_size
                 self.program.store(self.parameters, self.moments)
                 self._fail(f"the loss became {losses[~np.isfinite(losses)][0]}")
-            for own in np.split(losses, (begins[done + 1 : done + steps] - begins[done])):
-                self._count(float(own.sum()))
+            for loss in np.add.reduceat(losses, begins[done : done + steps] - begins[done]).tolist():
+                self._count(loss)
         self.program.store(self.parameters, self.moments)
 
     def _count(self, loss: float) -> None:

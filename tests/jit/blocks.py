@@ -25,8 +25,8 @@ def tile(a, b, out, inner, more, first, last):
 
 
 @kernel
-def dot_tile(a, b, out, inner, more):
-    simd.dot_tile(3, 2, a, b, out, inner, more)
+def dot_tile(a, b, out, inner, more, apart):
+    simd.dot_tile(3, 2, a, b, out, inner, more, apart)
 
 
 @kernel
@@ -66,7 +66,7 @@ WORDS = numba.types.Array(numba.uint64, 1, "C")
 WORD, INT, FLAG, NONE = numba.uint64, numba.int64, numba.boolean, numba.none
 SIGNATURES = {
     tile: (MATRIX, MATRIX, MATRIX, INT, FLAG, INT, INT),
-    dot_tile: (MATRIX, MATRIX, MATRIX, INT, FLAG),
+    dot_tile: (MATRIX, MATRIX, MATRIX, INT, FLAG, INT),
     dot: (FLAT, INT, FLAT, INT, INT),
     sum_rows: (ROWS, INT, INT, MATRIX, FLAT, INT, NONE, FLAG),
     sum_scaled_rows: (ROWS, FLAT, INT, INT, MATRIX, FLAT, INT, NONE, FLAG),

@@ -7,7 +7,7 @@ import pytest
 from bioneuro._jit.gemm import BLOCK_ROWS, in_blocks, matmul, matmul_nt, multiply, multiply_nt
 from bioneuro._jit.kernel import scalar, specialise
 from bioneuro._jit.math import sigmoid
-from bioneuro._jit.simd import Matrix, at, turned
+from bioneuro._jit.simd import PANEL, Matrix, at, turned
 from bioneuro.errors import InvalidInput
 from tests.naive import jit_gemm
 
@@ -152,11 +152,26 @@ def test_the_result_goes_into_a_window_and_nowhere_else(product):
 def test_sums_are_added_to_what_is_there():
     a, b, bias = whole_numbers(5, 19, 23)
     out, right = np.repeat(bias[None], 5, axis=0), np.ascontiguousarray(b.T)
-    for product, matrix, row in ((multiply, b, 23), (multiply_nt, right, 19)):
+    for product, matrix, row, last in ((multiply, b, 23, ()), (multiply_nt, right, 19, (PANEL,))):
         result = out.copy()
         views = (Matrix(x.reshape(-1), 0, width, 1) for x, width in ((a, 19), (matrix, row), (result, 23)))
-        product(*views, 5, 23, 19, True)
+        product(*views, 5, 23, 19, True, *last)
         np.testing.assert_array_equal(result, a @ b + bias)
+
+
+@small
+@pytest.mark.parametrize("inner", [1, PANEL, 3 * PANEL, 2 * PANEL + 5])
+def test_a_matrix_stored_in_panels_gives_the_same_bytes(inner):
+    a, b, _ = whole_numbers(7, inner, 9)
+    a, columns = np.float32(0.1) * a, -(-inner // PANEL)
+    right = np.zeros((columns, 9, PANEL), np.float32)
+    for panel in range(columns):
+        part = b[panel * PANEL : (panel + 1) * PANEL]
+        right[panel, :, : len(part)] = part.T
+    result = np.zeros((7, 9), np.float32)
+    views = (Matrix(x.reshape(-1), 0, width, 1) for x, width in ((a, inner), (right, PANEL), (result, 9)))
+    multiply_nt(*views, 7, 9, inner, False, 9 * PANEL)
+    assert result.tobytes() == matmul_nt(a, np.ascontiguousarray(b.T)).tobytes()
 
 
 @scalar

@@ -73,7 +73,7 @@ def test_a_tile_of_scalar_products_adds_lanes_in_the_order_of_its_loop(dtype, mo
         a = within_nan(exact_factors(draw, (3, inner), dtype))
         b = within_nan(draw.standard_normal((2, inner)).astype(dtype))
         out = within_nan(draw.standard_normal((3, 2)).astype(dtype))
-        assert_does_as_its_loop(dot_tile, simd.dot_tile, (3, 2), (a, b, out, inner, more), 2)
+        assert_does_as_its_loop(dot_tile, simd.dot_tile, (3, 2), (a, b, out, inner, more, simd.PANEL), 2)
         for i in range(3):
             where = (a.values, a.start + i * a.row, b.values, b.start, inner)
             assert dot(*where) == simd.dot.loop(*where)

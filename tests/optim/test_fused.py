@@ -41,7 +41,7 @@ def by_the_chain(transform, gradients):
 
 
 def by_blocks(transform, gradients):
-    """Array by array, in blocks of rows, as an engine does it."""
+    """Array by array, as an engine does it."""
     params = first_weights()
     fused = fuse(transform, params)
     moments = fused.moments(transform.init(params))
@@ -51,13 +51,12 @@ def by_blocks(transform, gradients):
     for gradient, row in zip(gradients, constants, strict=True):
         for key, placed in NET.layout.items():
             if key not in fused.frozen:
-                rows, columns = (1, *placed.shape)[-2:]
                 at = placed.where.start
                 kernel(
                     params.theta,
                     *moments,
                     *unused,
-                    *(at, columns, gradient, at, columns, rows, columns),
+                    *(at, gradient, at, placed.where.stop - at),
                     row,
                     np.array(fused.own[key]),
                 )
