@@ -33,6 +33,7 @@ _KERNELS: dict[str, tuple[Callable, str]] = {
     "add_row": (batch_kernels.add_row, "mvii"),
     "sum_rows": (batch_kernels.sum_rows, "mvii"),
     "scale": (batch_kernels.scale, "mvmiib"),
+    "transpose": (batch_kernels.transpose, "mmii"),
     "sum_products": (batch_kernels.sum_products, "mmvii"),
     "normalise": (batch_kernels.normalise, "mmmmiid"),
     "follow": (batch_kernels.follow, "mmid"),

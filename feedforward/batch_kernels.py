@@ -141,6 +141,16 @@ def drop(a, mask, emitted, key, share_dead, rows, columns, first, step):
 
 
 @kernel
+def transpose(m, out, rows, columns):
+    """out_ji = m_ij."""
+    for i in range(rows):
+        source = _row(m, i, columns)
+        for j in range(source.shape[0]):
+            out.values[out.start + j * out.row + i] = source[j]
+    return 0
+
+
+@kernel
 def multiply_entries(m, by, rows, columns):
     """m_ij *= by_ij."""
     for i in range(rows):

@@ -30,9 +30,9 @@ from bioneuro._jit.simd import PANEL, part, stored, turned
 from bioneuro._jit.team import barrier, enter, share
 
 PAD = 16  # numbers that rows are padded to: a register, and a cache line of float32
-BLOCK = 48  # rows of a panel of the gradient that are made and used at a time
-ALONE = 32  # rows of a batch whose losses cost less than one more barrier
+BLOCK = 64  # rows of a panel of the gradient that are made and used at a time
 _ZEROS, _BLOCK = np.int64(0), np.int64(BLOCK * PANEL)  # places in scratch; literals would be compiled once more
+_FIRST = np.int64(0)
 
 # columns of `Plan.populations`, one row a population in feedforward order, the input first; places are in `Plan.space`
 (
@@ -83,6 +83,7 @@ class Calls(NamedTuple):
     add_row: int = 0
     sum_rows: int = 0
     scale: int = 0
+    transpose: int = 0
     sum_products: int = 0
     normalise: int = 0
     follow: int = 0
@@ -152,15 +153,15 @@ def train(team, worker, plan, data, learning, first, last, before):
     for step in range(first, last):
         begin = data.begins[step]
         rows = data.begins[step + 1] - begin
-        sparse, alone = data.X.shape[0] == 0, rows <= ALONE and plan.populations[-1, WIDTH] <= PANEL
         _gather(plan, data, begin, rows, before + step, worker, workers)
-        if not (sparse or barrier(team)):  # sorted entries are for the update; going forward, rows lie where they are
+        dense = data.X.shape[0] > 0
+        if dense and not barrier(team):  # sorted entries are for the update; going forward, rows lie where they are
             return
         for p in range(0 if plan.populations[0, MASK] >= 0 else 1, n_populations):
             _forward(plan, data, learning, begin, p, rows, before + step, worker, workers)
-            if not ((alone and p == n_populations - 1) or barrier(team)):
+            if not (_by_rows(plan, p) or barrier(team)):
                 return
-        _loss(plan, data, begin, rows, alone, worker, workers)
+        _loss(plan, data, begin, rows, worker, workers)
         if not barrier(team):
             return
         for p in range(n_populations - 1, 0, -1):
@@ -192,20 +193,25 @@ def _gather(plan, data, begin, rows, step, worker, workers):
 
 @kernel
 def _forward(plan, data, learning, begin, p, rows, step, worker, workers):
-    """z and a of the worker's own units, and what they emit; nothing reaches inputs."""
+    """z, a, and what is emitted, of the worker's own units, or of all units in its own rows; nothing reaches inputs."""
     at = plan.populations[p]
     c0, c1 = share(at[WIDTH], worker, workers, PANEL)
-    columns = c1 - c0
-    if columns == 0:
+    i0, i1 = np.int64(0), rows
+    if _by_rows(plan, p):
+        c0, c1 = np.int64(0), at[WIDTH]
+        i0, i1 = share(rows, worker, workers, 1)
+    columns, rows, begin = c1 - c0, i1 - i0, begin + i0
+    if columns == 0 or rows == 0:
         return
-    z = stored(plan.space, at[ARRIVED] + c0, at[WIDTH])
+    first = i0 * at[WIDTH] + c0
+    z = stored(plan.space, at[ARRIVED] + first, at[WIDTH])
     more = False
     for q in range(at[FIRST_IN], at[LAST_IN]):
         edge = plan.projections[q]
         pre = plan.populations[edge[PRE]]
         if edge[ONE_TO_ONE]:
-            x, weights = stored(plan.space, pre[EMITTED] + c0, pre[WIDTH]), learning.theta[edge[WEIGHTS] + c0 :]
-            call(plan.calls.scale, (x, weights, z, rows, columns, more))
+            x = stored(plan.space, pre[EMITTED] + i0 * pre[WIDTH] + c0, pre[WIDTH])
+            call(plan.calls.scale, (x, learning.theta[edge[WEIGHTS] + c0 :], z, rows, columns, more))
         else:
             for c in range(c0, c1, PANEL):
                 weights, to = _panel(learning.theta, edge, pre[SIZE], at[WIDTH], c), part(z, 0, c - c0)
@@ -213,7 +219,7 @@ def _forward(plan, data, learning, begin, p, rows, step, worker, workers):
                     entries = (data.row_starts[begin:], data.row_ends[begin:], data.features, data.values)
                     call(plan.calls.multiply_sparse, (*entries, weights, to, rows, weights.row, more))
                 else:
-                    x = stored(plan.space, pre[EMITTED], pre[WIDTH])
+                    x = stored(plan.space, pre[EMITTED] + i0 * pre[WIDTH], pre[WIDTH])
                     call(plan.calls.multiply, (x, weights, to, rows, weights.row, pre[SIZE], more))
         more = True
     if at[BATCH] >= 0:
@@ -224,7 +230,7 @@ def _forward(plan, data, learning, begin, p, rows, step, worker, workers):
     elif at[BIAS] >= 0:
         call(plan.calls.add_row, (z, learning.theta[at[BIAS] + c0 :], rows, columns))
     if at[FORWARD]:
-        a = stored(plan.space, at[OUTPUT] + c0, at[WIDTH])
+        a = stored(plan.space, at[OUTPUT] + first, at[WIDTH])
         call(at[FORWARD], (z, a, rows, columns, learning.theta, at[CONSTANT] + c0))
     if at[MASK] >= 0:
         a, mask = stored(plan.space, at[OUTPUT] + c0, at[WIDTH]), stored(plan.space, at[MASK] + c0, at[WIDTH])
@@ -232,17 +238,18 @@ def _forward(plan, data, learning, begin, p, rows, step, worker, workers):
         call(plan.calls.drop, (a, mask, emitted, plan.keys[p, 0], plan.numbers[p, DROPOUT], rows, columns, c0, step))
 
 
-@kernel
-def _loss(plan, data, begin, rows, alone, worker, workers):
-    """dL/dz (dL/da, where the loss does not know the unit) of the worker's share of the rows.
+@scalar
+def _by_rows(plan, p):
+    """Whether workers share the rows of this population: outputs in one panel, as their losses go by rows too."""
+    at = plan.populations[p]
+    return p == plan.populations.shape[0] - 1 and at[WIDTH] <= PANEL and at[MASK] < 0 and at[BATCH] < 0
 
-    alone : whoever owns the outputs takes all rows.
-    """
+
+@kernel
+def _loss(plan, data, begin, rows, worker, workers):
+    """dL/dz (dL/da, where the loss does not know the unit) of the worker's share of the rows."""
     at = plan.populations[-1]
     i0, i1 = share(rows, worker, workers, 1)
-    if alone:
-        c0, c1 = share(at[WIDTH], worker, workers, PANEL)
-        i0, i1 = 0, rows * (c0 < c1)
     if i0 == i1:
         return
     z, a = stored(plan.space, at[INPUT], at[WIDTH]), stored(plan.space, at[OUTPUT], at[WIDTH])
@@ -283,10 +290,14 @@ def _backward(plan, learning, p, rows, worker, workers):
                 sizes = (rows, own, whole, more, PANEL * at[SIZE])
                 call(plan.calls.multiply_nt, (error, weights, delta, *sizes))
             if whole < post[WIDTH]:
-                error = stored(plan.space, post[ERROR] + whole, post[WIDTH])
+                error, left = stored(plan.space, post[ERROR] + whole, post[WIDTH]), post[SIZE] - whole
                 weights = part(_panel(learning.theta, edge, at[SIZE], post[WIDTH], whole), c0, 0)
-                sizes = (rows, own, post[WIDTH] - whole, more or whole > 0, PANEL)
-                call(plan.calls.multiply_nt, (error, weights, delta, *sizes))
+                turned_over = stored(learning.scratch[worker], _BLOCK, PANEL)
+                for j in range(0, own, PANEL):  # short sums: their lanes would cost more to add than they hold
+                    count = min(PANEL, own - j)
+                    call(plan.calls.transpose, (part(weights, j, 0), turned_over, count, left))
+                    sizes = (rows, count, left, more or whole > 0)
+                    call(plan.calls.multiply, (error, turned_over, part(delta, 0, j), *sizes))
         more = True
     if at[MASK] >= 0:
         call(plan.calls.multiply_entries, (delta, stored(plan.space, at[MASK] + c0, at[WIDTH]), rows, columns))
@@ -307,12 +318,10 @@ def _backward(plan, learning, p, rows, worker, workers):
 
 @kernel
 def _update(plan, data, learning, constants, p, rows, worker, workers):
-    """One step of all that ends on the worker's own units."""
+    """One step of all that ends on the worker's own units; where there is only one panel, workers share its rows."""
     at = plan.populations[p]
     c0, c1 = share(at[WIDTH], worker, workers, PANEL)
     columns = c1 - c0
-    if columns == 0:
-        return
     scratch = learning.scratch[worker]
     delta = stored(plan.space, at[ERROR] + c0, at[WIDTH])
     for q in range(at[FIRST_IN], at[LAST_IN]):
@@ -324,31 +333,43 @@ def _update(plan, data, learning, constants, p, rows, worker, workers):
             x = stored(plan.space, pre[EMITTED] + c0, pre[WIDTH])
             call(plan.calls.sum_products, (x, delta, scratch[_BLOCK:], rows, columns))
             _step(learning, edge[WEIGHTS] + c0, columns, constants, edge[OWN], scratch, _BLOCK)
-            continue
-        for c in range(c0, c1, PANEL):
-            weights, error = _panel(learning.theta, edge, pre[SIZE], at[WIDTH], c), part(delta, 0, c - c0)
-            width = weights.row
-            block, first = stored(scratch, _BLOCK, width), np.int64(0)
-            while first < pre[SIZE]:
-                count, gradient = min(BLOCK, pre[SIZE] - first), _BLOCK
-                if edge[PRE] == 0 and data.X.shape[0] == 0:
-                    starts = data.batch.starts[worker][first:]
-                    count, gradient = _like(starts, count)
-                    if gradient != _ZEROS:
-                        entries = (starts, starts[1:], data.batch.rows[worker], data.batch.values[worker])
-                        call(plan.calls.multiply_sparse, (*entries, error, block, count, width, False))
-                else:
-                    x = turned(stored(plan.space, pre[EMITTED] + first, pre[WIDTH]))  # units by rows of the batch
-                    call(plan.calls.multiply, (x, error, block, count, width, rows, False))
-                place, numbers = weights.start + first * width, count * width
-                _step(learning, place, numbers, constants, edge[OWN], scratch, gradient)
-                first += count
+        elif at[WIDTH] <= PANEL:
+            u0, u1 = share(pre[SIZE], worker, workers, PAD)
+            _update_panel(plan, data, learning, constants, edge, _FIRST, u0, u1, rows, worker)
+        else:
+            for c in range(c0, c1, PANEL):
+                _update_panel(plan, data, learning, constants, edge, c, _FIRST, pre[SIZE], rows, worker)
+    if columns == 0:
+        return
     if at[BIAS_GRADIENT] >= 0:
         call(plan.calls.sum_rows, (delta, plan.space[at[BIAS_GRADIENT] + c0 :], rows, columns))
     for k in range(at[FIRST_ARRAY], at[LAST_ARRAY]):
         array = plan.arrays[k]
         place, gradient = array[PLACE] + c0, array[GRADIENT] + c0
         _step(learning, place, columns, constants, array[ARRAY_OWN], plan.space, gradient)
+
+
+@kernel
+def _update_panel(plan, data, learning, constants, edge, column, first, last, rows, worker):
+    """The rows `first` to `last` of the panel that begins at `column`: a block of gradients, then its step."""
+    at, pre, scratch = plan.populations[edge[POST]], plan.populations[edge[PRE]], learning.scratch[worker]
+    weights = _panel(learning.theta, edge, pre[SIZE], at[WIDTH], column)
+    width = weights.row
+    error, block = stored(plan.space, at[ERROR] + column, at[WIDTH]), stored(scratch, _BLOCK, width)
+    while first < last:
+        count, gradient = min(BLOCK, last - first), _BLOCK
+        if edge[PRE] == 0 and data.X.shape[0] == 0:
+            starts = data.batch.starts[worker][first:]
+            count, gradient = _like(starts, count)
+            if gradient != _ZEROS:
+                entries = (starts, starts[1:], data.batch.rows[worker], data.batch.values[worker])
+                call(plan.calls.multiply_sparse, (*entries, error, block, count, width, False))
+        else:
+            x = turned(stored(plan.space, pre[EMITTED] + first, pre[WIDTH]))  # units by rows of the batch
+            call(plan.calls.multiply, (x, error, block, count, width, rows, False))
+        place, numbers = weights.start + first * width, count * width
+        _step(learning, place, numbers, constants, edge[OWN], scratch, gradient)
+        first += count
 
 
 @scalar

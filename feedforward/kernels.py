@@ -49,10 +49,15 @@ def turned_if_odd(x, j):
 def forward(z, a, rows, columns, theta, constant):
     """a = f(z), element by element."""
     constants = theta[constant : constant + columns]
+    in_place = z.start == a.start and z.values.ctypes.data == a.values.ctypes.data
     for i in range(rows):
         source, target = z.values[z.start + i * z.row :][:columns], a.values[a.start + i * a.row :][:columns]
-        for j in range(target.shape[0]):
-            target[j] = turn(value(turn(source[j], j), constants[j]), j)
+        if in_place:  # said aloud, or numbers would go one by one, for fear of what is written before it is read
+            for j in range(target.shape[0]):
+                target[j] = turn(value(turn(target[j], j), constants[j]), j)
+        else:
+            for j in range(target.shape[0]):
+                target[j] = turn(value(turn(source[j], j), constants[j]), j)
     return 0
 
 

@@ -74,9 +74,9 @@ class Program:
         step = self._seconds(parameters)
         self.n_threads = n_threads or self._team(step)
         self.steps_at_once = max(1, int(_PIECE / 4 / step))  # until the first piece has shown how long they last
-        self.learning = self._learning(parameters, backprop.l2)
         self.y, self.weights = self._plain(y), self._plain([] if weights is None else weights)
         self.inputs = self._inputs(self._plain(X), backprop)
+        self.learning = self._learning(parameters, backprop.l2)
         self.plan = self._plan(backprop)
 
     def _seconds(self, parameters: Parameters) -> float:
@@ -94,16 +94,10 @@ class Program:
         weights = {projection.name for projection in parameters.topology.projections}
         own = np.array([self.fused.own[key] for key in parameters.topology.layout], self.dtype).reshape(-1, N_OWN)
         own[:, 1] += [2 * l2 * (key in weights) for key in parameters.topology.layout]
-        names = self.fused.optimizer.moments
-        theta, *moments = (aligned_zeros(self.layout.theta_size, self.dtype) for _ in range(1 + len(names)))
-        unused = [np.zeros(0, self.dtype)] * (3 - len(names))
-        rule, scratch = (
-            self.layout.addresses.rule(self.fused.optimizer),
-            (self.n_threads, BLOCK * PANEL + max(BLOCK * PANEL, self.layout.widest)),
-        )
-        return Learning(
-            theta, *moments, *unused, rule, np.zeros((0, 0), self.dtype), own, np.zeros(scratch, self.dtype)
-        )
+        n_moments, rule = len(self.fused.optimizer.moments), self.layout.addresses.rule(self.fused.optimizer)
+        learnt = [aligned_zeros(self.layout.theta_size * (k <= n_moments), self.dtype) for k in range(4)]
+        scratch = aligned_zeros(self.n_threads * (BLOCK * PANEL + max(BLOCK * PANEL, self.layout.widest)), self.dtype)
+        return Learning(*learnt, rule, np.zeros((0, 0), self.dtype), own, scratch.reshape(self.n_threads, -1))
 
     def _plain(self, values) -> np.ndarray:
         """In C order, of the type of the parameters, and not read-only: one compiled signature serves all data."""
@@ -132,7 +126,7 @@ class Program:
 
     def _plan(self, backprop: Backprop) -> Plan:
         plan = self.layout.plan(self.dtype)
-        used = {"multiply", "multiply_nt", "gather"}
+        used = {"multiply", "multiply_nt", "transpose", "gather"}
         if len(self.inputs[0]) == 0:
             used = used - {"gather"} | {"sort_by_feature", "multiply_sparse"}
         for these, names in (
