@@ -27,7 +27,7 @@ from bioneuro._jit.borrow import borrowed
 from bioneuro._jit.dispatch import call
 from bioneuro._jit.kernel import kernel, scalar
 from bioneuro._jit.simd import PANEL, part, stored, turned
-from bioneuro._jit.team import barrier, enter, share
+from bioneuro._jit.team import barrier, enter, share, team_of_one
 
 PAD = 16  # numbers that rows are padded to: a register, and a cache line of float32
 BLOCK = 64  # rows of a panel of the gradient that are made and used at a time
@@ -144,11 +144,68 @@ class Learning(NamedTuple):
     scratch: np.ndarray  # (workers, ...): BLOCK rows of zeros, and a block of gradients
 
 
+class Members(NamedTuple):
+    """What each of many networks has of its own, (members, ...), and each worker, (workers, ...)."""
+
+    theta: np.ndarray
+    first: np.ndarray
+    second: np.ndarray
+    third: np.ndarray
+    keys: np.ndarray
+    orders: np.ndarray
+    row_starts: np.ndarray
+    row_ends: np.ndarray
+    losses: np.ndarray
+    spaces: np.ndarray
+    scratch: np.ndarray  # (workers, 1, ...), and so the columns
+    batch: Columns
+
+
 @kernel
 def train(team, worker, plan, data, learning, first, last, before):
     """Take steps first, ..., last - 1 of `data`, which begin `before` steps after the beginning of the training."""
     workers = enter(team)
-    plan, data, learning = borrowed(plan), borrowed(data), borrowed(learning)
+    _steps(team, worker, workers, borrowed(plan), borrowed(data), borrowed(learning), first, last, before)
+
+
+@kernel
+def train_members(team, worker, plan, data, learning, members, first, last, before):
+    """The same for many networks, each trained by one worker alone; what they do not share is in `members`."""
+    workers, alone = enter(team), team_of_one()
+    plan, data, learning, members = borrowed(plan), borrowed(data), borrowed(learning), borrowed(members)
+    for m in range(worker, members.theta.shape[0], workers):
+        own_plan = Plan(
+            plan.populations,
+            plan.projections,
+            plan.outgoing,
+            plan.arrays,
+            plan.numbers,
+            members.keys[m],
+            members.spaces[worker],
+            plan.calls,
+        )
+        batch = Columns(members.batch.starts[worker], members.batch.rows[worker], members.batch.values[worker])
+        own_data = Data(
+            data.X,
+            members.row_starts[m],
+            members.row_ends[m],
+            data.features,
+            data.values,
+            batch,
+            data.y,
+            data.weights,
+            members.orders[m],
+            data.begins,
+            members.losses[m],
+        )
+        moments = (members.first[m], members.second[m], members.third[m])
+        scratch = members.scratch[worker]
+        own_learning = Learning(members.theta[m], *moments, learning.rule, learning.constants, learning.own, scratch)
+        _steps(alone, 0, 1, own_plan, own_data, own_learning, first, last, before)
+
+
+@kernel
+def _steps(team, worker, workers, plan, data, learning, first, last, before):
     n_populations = plan.populations.shape[0]
     for step in range(first, last):
         begin = data.begins[step]

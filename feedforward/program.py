@@ -25,7 +25,7 @@ from feedforward.epoch import BLOCK, Columns, Data, Learning, Plan, train
 from feedforward.layout import Layout
 from feedforward.network import Backprop, Network
 
-_PIECE = 0.05  # seconds in one compiled call
+PIECE = 0.05  # seconds in one compiled call
 # roughly, of one core: products a second, seconds to update a parameter, and for whatever else there is in a step
 _OPERATIONS, _UPDATE, _STEP = 8e10, 4e-10, 5e-6
 _SPARSE = 0.4  # share of numbers other than 0 below which inputs are taken entry by entry
@@ -73,7 +73,7 @@ class Program:
         self.layout = Layout(backprop, parameters, batch_size, self.fused.frozen)
         step = self._seconds(parameters)
         self.n_threads = n_threads or self._team(step)
-        self.steps_at_once = max(1, int(_PIECE / 4 / step))  # until the first piece has shown how long they last
+        self.steps_at_once = max(1, int(PIECE / 4 / step))  # until the first piece has shown how long they last
         self.y, self.weights = self._plain(y), self._plain([] if weights is None else weights)
         self.inputs = self._inputs(self._plain(X), backprop)
         self.learning = self._learning(parameters, backprop.l2)
@@ -86,8 +86,8 @@ class Program:
 
     def _team(self, step: float) -> int:
         """How many workers the work between two barriers is worth."""
-        barriers = 2 * len(self.layout.populations) * _PIECE / step
-        return team_size(outputs=-(-self.layout.widest // PANEL), nanoseconds=1e9 * _PIECE, barriers=int(barriers))
+        barriers = 2 * len(self.layout.populations) * PIECE / step
+        return team_size(outputs=-(-self.layout.widest // PANEL), nanoseconds=1e9 * PIECE, barriers=int(barriers))
 
     def _learning(self, parameters: Parameters, l2: float) -> Learning:
         """Zeros in the place of parameters and moments, and what each array has of its own."""
@@ -137,7 +137,7 @@ class Program:
             (any(layer.normalised for layer in backprop.network.layers), {"normalise", "follow", "normalise_back"}),
         ):
             used |= names if these else set()
-        data = self._data(np.zeros(0), np.zeros(1))
+        data = self.data(np.zeros(0), np.zeros(1))
         return plan._replace(calls=self.layout.addresses.calls(used, data, backprop.loss))
 
     # -- numbers in and out ------------------------------------------------------------------------------------------
@@ -164,6 +164,11 @@ class Program:
 
     # -- running -----------------------------------------------------------------------------------------------------
 
+    def keys(self, key: Key) -> np.ndarray:
+        """(n_populations, 2, 2) words of the keys of dropout and of noise, in a training with this key."""
+        uses, names = ("dropout", "noise"), [population.name for population in self.layout.populations]
+        return np.array([[key.child(use).child(name).words for use in uses] for name in names])
+
     def run(self, order: np.ndarray, begins: np.ndarray, first: int, before: int, key: Key) -> tuple[int, np.ndarray]:
         """Take some steps, from number `first` on.
 
@@ -175,21 +180,26 @@ class Program:
         Returns how many steps were taken, and the loss of each row they saw.
         """
         last = min(first + self.steps_at_once, len(begins) - 1)
-        for words, population in zip(self.plan.keys, self.layout.populations, strict=True):
-            words[:] = [key.child(use).child(population.name).words for use in ("dropout", "noise")]
-        data = self._data(order, begins)
-        constants = self.fused.constants(before + first, before + last, self.dtype)
-        learning = self.learning._replace(constants=constants)
+        plan, data = self.plan._replace(keys=self.keys(key)), self.data(order, begins)
+        learning = self.learning._replace(constants=self.constants(before + first, before + last))
         started = time.perf_counter()
-        run_team(train, self.n_threads, self.plan, data, learning, first, last, before)
+        run_team(train, self.n_threads, plan, data, learning, first, last, before)
         taken = time.perf_counter() - started
-        self.steps_at_once = max(1, min(2 * self.steps_at_once, int(_PIECE / taken * (last - first))))
+        self.steps_at_once = max(1, min(2 * self.steps_at_once, int(PIECE / taken * (last - first))))
         return last - first, data.losses[begins[first] : begins[last]]
 
-    def _data(self, order: np.ndarray, begins: np.ndarray) -> Data:
+    def data(self, order: np.ndarray, begins: np.ndarray) -> Data:
         order, begins = (np.require(numbers, np.int64, ("C", "W", "A")) for numbers in (order, begins))
-        X, starts, *entries = self.inputs
-        rows = order if len(X) == 0 else order[:0]
-        return Data(
-            X, starts[rows], starts[rows + 1], *entries, self.y, self.weights, order, begins, np.zeros(len(order))
-        )
+        X, _, *entries = self.inputs
+        where = self.entries(order)
+        return Data(X, *where, *entries, self.y, self.weights, order, begins, np.zeros(len(order)))
+
+    def entries(self, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Where the entries of these rows of sparse inputs begin and end; nothing where inputs are dense."""
+        dense, starts = len(self.inputs[0]) > 0, self.inputs[1]
+        rows = order[..., :0] if dense else order
+        return starts[rows], starts[rows + 1]
+
+    def constants(self, first: int, last: int) -> np.ndarray:
+        """Those of the optimiser's steps `first` to `last`."""
+        return self.fused.constants(first, last, self.dtype)

@@ -48,6 +48,14 @@ def enter(team):
 
 
 @scalar
+def team_of_one():
+    """The words of a team whose only worker is number 0: for a part of a kernel that each worker runs by itself."""
+    team = np.zeros(3 * _LINE, np.int64)
+    team[_SIZE] = 1
+    return team
+
+
+@scalar
 def share(total, worker, workers, multiple_of=16):
     """Return (begin, end): which of `total` outputs are the worker's own.
 
