@@ -115,7 +115,7 @@ class Program:
         X, entries = (X, nothing) if dense else (nothing, X)
         rows, features = np.nonzero(entries)
         starts = np.searchsorted(rows, np.arange(len(entries) + 1))
-        most = 0 if dense else int(np.sort(np.diff(starts))[-batch:].sum()) * self.n_threads
+        most = batch * int(np.diff(starts).max(initial=0)) * self.n_threads  # the fullest row may come again and again
         places = [np.zeros(size, np.int64) for size in (batch, batch, X.shape[1], X.shape[1])]
         columns = Columns(*places, np.zeros(most, np.int32), np.zeros(most, self.dtype))
         return X, starts.astype(np.int64), features.astype(np.int32), entries[rows, features], columns
