@@ -368,10 +368,14 @@ class Backprop:
 
     def loss_of(self, params: Parameters, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> float:
         """Mean loss over rows without dropout and penalty, as validation takes it."""
+        return float(self.losses_of(params, X, y, weights).sum() / _total(weights, len(X)))
+
+    def losses_of(self, params: Parameters, X: np.ndarray, y: np.ndarray, weights=None) -> np.ndarray:
+        """(n,) the same of each row, times its weight."""
         layers = self.network.forward(params, X, None, np.matmul)
         name = self.network.output.name
         z, a = layers.inputs[name], layers.outputs[name]
-        return float(self.loss(z, a, y, np.empty_like(z), weights).sum() / _total(weights, len(z)))
+        return self.loss(z, a, y, np.empty_like(z), weights)
 
 
 def _total(weights: np.ndarray | None, rows: int) -> float:

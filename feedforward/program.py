@@ -119,7 +119,7 @@ class Program:
         X, entries = (X, nothing) if dense else (nothing, X)
         rows, features = np.nonzero(entries)
         starts = np.searchsorted(rows, np.arange(len(entries) + 1))
-        most = 0 if dense else int(np.sort(np.diff(starts))[-batch:].sum())
+        most = batch * int(np.diff(starts).max(initial=0))  # the fullest row may come again and again
         places = np.zeros((self.n_threads, X.shape[1] + 2), np.int64)
         columns = Columns(places, *(np.zeros((self.n_threads, most), kind) for kind in (np.int32, self.dtype)))
         return X, starts.astype(np.int64), features.astype(np.int32), entries[rows, features], columns

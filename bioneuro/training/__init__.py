@@ -3,13 +3,17 @@
 from bioneuro.lazy import lazy_names
 
 _NAMES = {
+    "Balanced": "bioneuro.training.emphasis",
     "Batch": "bioneuro.training.batches",
+    "Emphasis": "bioneuro.training.emphasis",
+    "Hard": "bioneuro.training.emphasis",
     "LearningRates": "bioneuro.training.learning_rate",
     "Minimum": "bioneuro.training.full_batch",
     "Progress": "bioneuro.training.loop",
     "Readout": "bioneuro.training.readout",
+    "Stratified": "bioneuro.training.emphasis",
     "TrainingInterrupted": "bioneuro.training.interrupt",
-    "TrainingState": "bioneuro.training.loop",
+    "TrainingState": "bioneuro.training.checkpoint",
     "find_learning_rate": "bioneuro.training.learning_rate",
     "fit": "bioneuro.training.loop",
     "fit_readout": "bioneuro.training.readout",

@@ -1,4 +1,4 @@
-"""Minibatches: every row once an epoch, in an order that depends on the key and the epoch only."""
+"""Minibatches: the rows of an epoch, in an order that depends on the key and the epoch."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput
+from bioneuro.training.emphasis import Emphasis, Stratified
 
 
 class Batch(NamedTuple):
@@ -28,38 +29,31 @@ def n_batches(n_rows: int, batch_size: int) -> int:
     return -(-n_rows // batch_size)
 
 
-def epoch_order(n_rows: int, key: Key, epoch: int, strata: np.ndarray | None = None) -> np.ndarray:
-    """(n_rows,) a permutation of the rows for one epoch.
-
-    With `strata`, (n_rows,) class numbers 0, 1, ..., any stretch of the order holds each class in proportion, to
-    within one row: the k-th row of a class of n_c rows stands at (k + u_c) / n_c of the way, u_c uniform in [0, 1).
-    """
-    generator = key.child("epoch").child(epoch).generator()
-    order = generator.permutation(n_rows)
-    if strata is None:
-        return order
-    counts = np.bincount(strata)
-    offsets = generator.random(counts.size)
-    by_class = order[np.argsort(strata[order], kind="stable")]
-    classes = np.repeat(np.arange(counts.size), counts)
-    rank = np.arange(n_rows) - np.repeat(np.cumsum(counts) - counts, counts)
-    return by_class[np.argsort((rank + offsets[classes]) / counts[classes], kind="stable")]
+def epoch_order(
+    n_rows: int,
+    key: Key,
+    epoch: int,
+    strata: np.ndarray | None = None,
+    emphasis: Emphasis | None = None,
+    losses: np.ndarray | None = None,
+) -> np.ndarray:
+    """(n_rows,) row numbers for one epoch; without an emphasis each once, in proportion where there are `strata`."""
+    if emphasis is None:
+        emphasis = Emphasis() if strata is None else Stratified()
+    return emphasis.order(n_rows, key.child("epoch").child(epoch).generator(), strata, losses)
 
 
 def batches(
     X: np.ndarray,
     y: np.ndarray | None,
+    order: np.ndarray,
     batch_size: int,
-    key: Key,
-    epoch: int,
     *,
-    strata: np.ndarray | None = None,
     weights: np.ndarray | None = None,
     start: int = 0,
 ) -> Iterator[Batch]:
-    """The minibatches of one epoch from number `start` on; the last one is as short as it must be."""
-    order = epoch_order(len(X), key, epoch, strata)
-    for first in range(start * batch_size, len(X), batch_size):
+    """The minibatches of one epoch, whose rows are `order`, from number `start` on; the last may be short."""
+    for first in range(start * batch_size, len(order), batch_size):
         rows = order[first : first + batch_size]
         yield Batch(X[rows], None if y is None else y[rows], rows, None if weights is None else weights[rows])
 

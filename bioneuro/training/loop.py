@@ -4,62 +4,39 @@ It serves every *gradient estimator*, any `gradient(parameters, batch, key, step
 of the mean loss over the batch into `out` (`Parameters`, zero on entry): backprop, contrastive divergence, a local
 rule. One with memory of its own (persistent chains) shows it as a `state` attribute, so that it is saved and resumed.
 One that can take many steps in a compiled call offers `program(parameters, X, y, optimizer, batch_size, weights)`,
-which returns an object with the verbs load, run and store (see `feedforward.program`), or None where it cannot.
+which returns an object with the verbs load, run and store (see `feedforward.program`), or None where it cannot; its
+`weights` may be overwritten between runs. One that offers `losses_of(parameters, X, y)`, the loss of each row without
+anything drawn, can be trained with an emphasis on hard rows.
 """
 
 from __future__ import annotations
 
 import copy
-import hashlib
 import os
 import time
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from bioneuro import memory
 from bioneuro._jit.keys import Key
-from bioneuro.errors import DataNotFound, InvalidInput, NotFiniteError, check_number
+from bioneuro.errors import InvalidInput, NotFiniteError, check_number
 from bioneuro.optim import Transform
 from bioneuro.parameters import Parameters
 from bioneuro.recording import Recording
 from bioneuro.training.batches import Batch, batches, check_batch_size, epoch_order, n_batches
+from bioneuro.training.checkpoint import Before, TrainingState, digest_of_run, read, write
+from bioneuro.training.emphasis import Emphasis, as_emphasis, check_strata
 from bioneuro.training.interrupt import Interruption, TrainingInterrupted
 from bioneuro.training.threads import one_blas_thread
 
 GradientEstimator = Callable[[Parameters, Batch, Key, int, Parameters], float]
 
 CHECKPOINT_SECONDS = 5.0  # between two writings of the checkpoint file
-
-
-class TrainingState(NamedTuple):
-    """Everything needed to go on as if nothing had happened.
-
-    step : steps taken. theta : the numbers now (not the best). optimizer, gradient : their states.
-    loss : mean loss of each finished epoch; open_loss : summed over rows of the epoch under way.
-    validation : validation loss of each finished epoch; best_theta : theta at its least, None without validation.
-    run : digest of what must not change between a run and its continuation.
-    """
-
-    step: int
-    theta: np.ndarray
-    optimizer: Any
-    gradient: Any
-    loss: list[float]
-    open_loss: float
-    validation: list[float]
-    best_theta: np.ndarray | None
-    run: str
-
-
-class Before(NamedTuple):
-    """What a training leaves to one that carries it on with other data: steps taken, and the optimiser's state."""
-
-    steps: int
-    optimizer: Any
+_ROWS = 4096  # at a time, where the losses of all are asked for
 
 
 class Progress(NamedTuple):
@@ -83,6 +60,7 @@ def fit(
     batch_size: int = 32,
     key: Key,
     strata: np.ndarray | None = None,
+    emphasis: str | Emphasis | None = None,
     weights: np.ndarray | None = None,
     callbacks: Iterable[Callable[[Progress], bool | None]] = (),
     validation: Callable[[Parameters], float] | None = None,
@@ -100,7 +78,9 @@ def fit(
     epochs : passes over the data in all, those of `state` included.
     batch_size : rows a step; the last batch of an epoch is as short as it must be.
     key : decides the order of the rows and is handed to the gradient estimator.
-    strata : (n,) class numbers; batches then hold the classes in proportion.
+    strata : (n,) class numbers, for an emphasis that goes by class; without any, minibatches hold the classes in the
+        data's proportions.
+    emphasis : which rows come how often: "stratified", "balanced", "hard", or an `Emphasis`; None: each once an epoch.
     weights : (n,) >= 0, how much each row counts: losses are weighted means. Refused by gradient estimators that do not
         say `takes_weights`.
     callbacks : called with a `Progress` after each epoch; True stops. One with `begin` is first given the parameters.
@@ -114,8 +94,9 @@ def fit(
 
     Returns
     -------
-    Recording with traces "loss" and "validation" (one value an epoch). At Ctrl-C the training stops after the step
-    under way with the warning `TrainingInterrupted`; going on from `.state` gives the bits of an unbroken run.
+    Recording with traces "loss" (mean over the rows shown) and "validation", one value an epoch. At Ctrl-C the training
+    stops after the step under way with the warning `TrainingInterrupted`; going on from `.state` gives the bits of an
+    unbroken run.
 
     Raises
     ------
@@ -127,13 +108,14 @@ def fit(
         check_number("patience", patience, low=1, integer=True)
         if validation is None:
             raise InvalidInput("patience watches a validation loss; give validation as well")
-    weights = check_weights(weights, gradient, X)
+    weights, strata = check_weights(weights, gradient, X), check_strata(strata, len(X))
+    emphasis = _check_emphasis(emphasis, strata, gradient)
     copies = {name: parameters.nbytes for name in ("parameters", "gradient", "first moment", "second moment", "copies")}
     memory.require(copies, f"training {parameters.topology!r}")
     before = before or Before(0, None)
-    run = _digest(before.steps, parameters, optimizer, key, batch_size, X, y, strata, weights)
+    run = digest_of_run(before.steps, parameters, optimizer, key, batch_size, emphasis, X, y, strata, weights)
     if state is None and checkpoint is not None:
-        state = _read(checkpoint)
+        state = read(checkpoint)
     if state is not None and state.run != run:
         raise InvalidInput(
             "the state to go on from belongs to another training: first parameters, optimiser, data, seed and "
@@ -149,6 +131,7 @@ def fit(
         batch_size,
         key,
         strata,
+        emphasis,
         weights,
         validation,
         patience,
@@ -180,6 +163,7 @@ class _Trainer:
         batch_size,
         key,
         strata,
+        emphasis,
         weights,
         validation,
         patience,
@@ -191,7 +175,10 @@ class _Trainer:
         self.gradient = copy.deepcopy(gradient) if hasattr(gradient, "state") else gradient  # its memory is the run's
         self.X, self.y = X, y
         self.optimizer, self.batch_size, self.key, self.strata = optimizer, batch_size, key, strata
-        self.weights, self.before = weights, before.steps
+        self.emphasis, self.before = emphasis, before.steps
+        if weights is None and emphasis.corrects:
+            weights = np.ones(len(X), parameters.dtype)
+        self.given_weights = self.weights = weights
         self.validation, self.patience, self.run = validation, patience, run
         self.steps_per_epoch = n_batches(len(X), batch_size)
         self.out = Parameters.zeros(parameters.topology, parameters.dtype)
@@ -199,11 +186,13 @@ class _Trainer:
         self.program = None if offer is None else offer(self.parameters, X, y, optimizer, batch_size, weights)
         if state is None:
             self.step, self.open_loss, self.loss, self.validation_loss, self.best_theta = 0, 0.0, [], [], None
+            self.row_losses = None
             self.moments = optimizer.init(self.parameters)
             if before.optimizer is not None:
                 self.moments = copy.deepcopy(before.optimizer)
         else:
             self.step, self.open_loss, self.best_theta = int(state.step), float(state.open_loss), state.best_theta
+            self.row_losses = state.row_losses
             self.loss, self.validation_loss = list(state.loss), list(state.validation)
             self.parameters.theta[...] = state.theta
             self.moments = copy.deepcopy(state.optimizer)
@@ -227,12 +216,12 @@ class _Trainer:
                 bar.update(self.epoch - before)
                 bar.set_postfix(loss=f"{self.loss[-1]:.4g}")
                 if checkpoint is not None and time.monotonic() - written > CHECKPOINT_SECONDS:
-                    _write(checkpoint, self.state())
+                    write(checkpoint, self.state())
                     written = time.monotonic()
                 if stop:
                     break
             if checkpoint is not None:
-                _write(checkpoint, self.state())
+                write(checkpoint, self.state())
         self.interrupted = interruption.requested
         if self.interrupted:
             warnings.warn(
@@ -243,24 +232,45 @@ class _Trainer:
 
     def _epochs_at_once(self, callbacks: tuple) -> int:
         """More than one where epochs are short and nobody looks at what comes between them."""
-        if self.program is None or callbacks or self.validation is not None or self.optimizer.watches:
+        watched = callbacks or self.validation is not None or self.optimizer.watches or self.emphasis.needs == "losses"
+        if self.program is None or watched:
             return 1
         return max(1, self.program.steps_at_once // self.steps_per_epoch)
 
     def _run_epochs(self, n: int, interruption: Interruption) -> None:
         """Finish the epoch under way, and n - 1 more."""
         self.epoch_start = self.parameters.theta.copy()
+        self._emphasise()
+        first, of_rows = self.epoch, (self.strata, self.emphasis, self.row_losses)
+        self.orders = {e: epoch_order(len(self.X), self.key, e, *of_rows) for e in range(first, first + n)}
         if self.program is None:
             self._step_by_step(interruption)
         else:
-            self._in_pieces(n, interruption)
+            self._in_pieces(interruption)
         if not np.all(np.isfinite(self.parameters.theta)):
             self._fail("the parameters are no longer finite")
 
+    def _emphasise(self) -> None:
+        """Look at the losses of all rows where the emphasis goes by them, before each epoch but the first."""
+        if self.emphasis.needs != "losses":
+            return
+        if self.step and self.step % self.steps_per_epoch == 0:
+            self.row_losses = np.concatenate([self._losses_of(k) for k in range(0, len(self.X), _ROWS)])
+            if not np.all(np.isfinite(self.row_losses)):
+                self._fail(f"the loss of row {int(np.argmin(np.isfinite(self.row_losses)))} is not finite")
+        if self.emphasis.corrects:
+            factors = self.emphasis.factors(self.row_losses)
+            self.weights = self.given_weights if factors is None else self.given_weights * factors
+            if self.program is not None:
+                self.program.weights[...] = self.weights
+
+    def _losses_of(self, first: int) -> np.ndarray:
+        rows = slice(first, first + _ROWS)
+        return self.gradient.losses_of(self.parameters, self.X[rows], None if self.y is None else self.y[rows])
+
     def _step_by_step(self, interruption: Interruption) -> None:
-        done = self.step % self.steps_per_epoch
-        options = {"strata": self.strata, "weights": self.weights, "start": done}
-        for batch in batches(self.X, self.y, self.batch_size, self.key, self.epoch, **options):
+        options = {"weights": self.weights, "start": self.step % self.steps_per_epoch}
+        for batch in batches(self.X, self.y, self.orders[self.epoch], self.batch_size, **options):
             self.out.theta[...] = 0
             loss = self.gradient(self.parameters, batch, self.key, self.before + self.step, self.out)
             if not np.isfinite(loss):
@@ -271,13 +281,12 @@ class _Trainer:
             if interruption.requested:
                 break
 
-    def _in_pieces(self, n: int, interruption: Interruption) -> None:
+    def _in_pieces(self, interruption: Interruption) -> None:
         """The same in compiled pieces that may reach over the ends of epochs."""
-        first = self.epoch
-        orders = [epoch_order(len(self.X), self.key, epoch, self.strata) for epoch in range(first, first + n)]
+        first, n = self.epoch, len(self.orders)
         within = np.arange(0, len(self.X), self.batch_size)
         begins = np.append(np.concatenate([k * len(self.X) + within for k in range(n)]), n * len(self.X))
-        start, order = first * self.steps_per_epoch, np.concatenate(orders)
+        start, order = first * self.steps_per_epoch, np.concatenate(list(self.orders.values()))
         here = self.step, self.open_loss
         self.program.load(self.parameters, self.moments)
         while not interruption.requested and self.step - start < len(begins) - 1:
@@ -287,7 +296,8 @@ class _Trainer:
                 if n > 1:  # look closer, epoch by epoch
                     self.step, self.open_loss = here
                     del self.loss[first:]
-                    return self._in_pieces(1, interruption)
+                    self.orders = {first: self.orders[first]}
+                    return self._in_pieces(interruption)
                 self.step += int(np.argmin(np.isfinite(losses))) // self.batch_size
                 self.program.store(self.parameters, self.moments)
                 self._fail(f"the loss became {losses[~np.isfinite(losses)][0]}")
@@ -300,12 +310,12 @@ class _Trainer:
         self.step += 1
         self.open_loss += loss
         if self.step % self.steps_per_epoch == 0:
-            self.loss.append(self.open_loss / self._weight(slice(None)))
+            self.loss.append(self.open_loss / self._weight(self.orders[self.epoch - 1]))
             self.open_loss = 0.0
 
-    def _weight(self, rows) -> float:
+    def _weight(self, rows: np.ndarray) -> float:
         """How much these rows count; 1 for a whole that counts nothing, so that its loss is 0."""
-        return float(len(self.X[rows]) if self.weights is None else self.weights[rows].sum() or 1)
+        return float(len(rows) if self.weights is None else self.weights[rows].sum() or 1)
 
     def _end_epoch(self, callbacks: tuple) -> bool:
         if self.validation is not None:
@@ -346,6 +356,7 @@ class _Trainer:
             open_loss=self.open_loss,
             validation=list(self.validation_loss),
             best_theta=self.best_theta,
+            row_losses=self.row_losses,
             run=self.run,
         )
 
@@ -366,42 +377,19 @@ def check_weights(weights, gradient: GradientEstimator, X) -> np.ndarray | None:
     return weights
 
 
-def _digest(
-    steps: int,
-    parameters: Parameters,
-    optimizer: Transform,
-    key: Key,
-    batch_size: int,
-    *arrays: np.ndarray | None,
-) -> str:
-    """What a run and its continuation must have in common; the schedules of a longer run may reach further."""
-    said = (steps, parameters.topology.digest, optimizer.identity(), tuple(key), batch_size)
-    digest = hashlib.blake2b(repr(said).encode(), digest_size=8)
-    for array in (parameters.theta, *arrays):
-        if array is not None:
-            digest.update(repr((array.shape, str(array.dtype))).encode() + np.ascontiguousarray(array).data)
-    return digest.hexdigest()
+def _check_emphasis(given: str | Emphasis | None, strata, gradient: GradientEstimator) -> Emphasis:
+    """The emphasis, or the reason why it cannot be had."""
+    emphasis = as_emphasis("stratified" if given is None and strata is not None else given)
+    if emphasis.needs == "classes" and strata is None:
+        raise InvalidInput(f"{emphasis} goes by class; give strata, the class number of each row")
+    if emphasis.needs == "losses" and not hasattr(gradient, "losses_of"):
+        raise InvalidInput(f"{emphasis} goes by the loss of each row, which {type(gradient).__name__} does not tell")
+    if emphasis.corrects and not getattr(gradient, "takes_weights", False):
+        raise InvalidInput(f"{emphasis} weighs rows, which {type(gradient).__name__} does not; use correction=0")
+    return emphasis
 
 
 def show_bar(epochs: int, done: int, progress: bool):
     from tqdm import tqdm
 
     return tqdm(total=epochs, initial=done, desc="training", unit="epoch", disable=not progress, leave=False)
-
-
-def _read(path) -> TrainingState | None:
-    from bioneuro import io
-
-    try:
-        state = io.load(path)
-    except DataNotFound:
-        return None
-    if not isinstance(state, TrainingState):
-        raise InvalidInput(f"{os.fspath(path)!r} is not a training checkpoint but holds a {type(state).__name__}")
-    return state
-
-
-def _write(path, state: TrainingState) -> None:
-    from bioneuro import io
-
-    io.save(path, state)

@@ -140,6 +140,18 @@ def test_sparse_inputs_and_short_last_batches(batch_size):
     assert_same(Backprop(Network(SMALL)), optim.adam(0.01), density=0.15, batch_size=batch_size)
 
 
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_a_batch_may_hold_the_fullest_row_of_sparse_inputs_many_times(n_threads):
+    X, y, _ = problem(SMALL, "float64", density=0.1)
+    X[3] = 1.0
+    order = np.repeat([3, 5, 3], [32, 6, 32])
+    backprop, optimizer = Backprop(Network(SMALL)), optim.momentum(0.05)
+    ours, losses = compiled(backprop, optimizer, (X, y, order), "float64", n_threads=n_threads)
+    theirs, sums = plain(backprop, optimizer, (X, y, order), "float64")
+    np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-12)
+    assert losses.sum() == pytest.approx(sums.sum(), rel=1e-12)
+
+
 def test_one_to_one_projections():
     topology = Topology(
         [

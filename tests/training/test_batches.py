@@ -14,7 +14,7 @@ KEY = Key.from_seed(7)
 @given(st.integers(1, 60), st.integers(1, 60), st.integers(0, 5))
 def test_every_row_comes_once_an_epoch_and_the_last_batch_is_short(n, size, epoch):
     X = np.arange(n)[:, None]
-    found = list(batches(X, None, size, KEY, epoch))
+    found = list(batches(X, None, epoch_order(n, KEY, epoch), size))
     assert sorted(np.concatenate([batch.rows for batch in found])) == list(range(n))
     assert len(found) == n_batches(n, size)
     assert [len(batch.rows) for batch in found[:-1]] == [size] * (len(found) - 1)
@@ -29,8 +29,9 @@ def test_epochs_differ_and_the_same_epoch_repeats():
 
 def test_starting_at_a_later_batch_gives_the_rest_of_the_same_epoch():
     X = np.arange(50)[:, None]
-    whole = [batch.rows.tolist() for batch in batches(X, None, 8, KEY, 3)]
-    rest = [batch.rows.tolist() for batch in batches(X, None, 8, KEY, 3, start=4)]
+    order = epoch_order(50, KEY, 3)
+    whole = [batch.rows.tolist() for batch in batches(X, None, order, 8)]
+    rest = [batch.rows.tolist() for batch in batches(X, None, order, 8, start=4)]
     assert rest == whole[4:]
 
 
