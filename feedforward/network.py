@@ -342,10 +342,27 @@ class Backprop:
 
         if self._normalised:
             check_rows(len(X), batch_size)
-        plain = type(self).__call__ is Backprop.__call__
-        if not plain or reason_against(self.network, optimizer, params) is not None:
+        if self._goes_by_itself or reason_against(self.network, optimizer, params) is not None:
             return None
         return Program(self, params, X, y, optimizer, min(batch_size, len(X)), weights=weights)
+
+    def program_of_many(
+        self, params: Parameters, X, y, optimizer: Transform, batch_size: int, n_members: int, n_rows: int, weights=None
+    ):
+        """The same for networks that are trained together, each on `n_rows` of the rows."""
+        from feedforward.program import reason_against
+        from feedforward.together import Together
+
+        if self._normalised:
+            check_rows(n_rows, batch_size)
+        if self._goes_by_itself or reason_against(self.network, optimizer, params) is not None:
+            return None
+        return Together(self, params, X, y, optimizer, min(batch_size, n_rows), n_members, weights=weights)
+
+    @property
+    def _goes_by_itself(self) -> bool:
+        """Whether a subclass computes the gradient in a way of its own."""
+        return type(self).__call__ is not Backprop.__call__
 
     @property
     def _normalised(self) -> list[Population]:

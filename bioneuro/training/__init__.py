@@ -16,6 +16,7 @@ _NAMES = {
     "TrainingState": "bioneuro.training.checkpoint",
     "find_learning_rate": "bioneuro.training.learning_rate",
     "fit": "bioneuro.training.loop",
+    "fit_together": "bioneuro.training.together",
     "fit_readout": "bioneuro.training.readout",
     "minimise": "bioneuro.training.full_batch",
     "readout_probabilities": "bioneuro.training.readout",
