@@ -198,14 +198,17 @@ def softmax(z, a, n, begin, end, losses):
         for j in range(outputs.shape[0]):
             outputs[j] = exp(min(inputs[j] - top, outputs.dtype.type(0)))
         losses[i] = top
-    for i in range(begin, end):
-        outputs, total = a.values[a.start + i * a.row :][: a.row], np.float64(0)
+    totals, own = np.empty(end - begin), losses[begin:end]
+    for k in range(totals.shape[0]):
+        outputs, total = a.values[a.start + (begin + k) * a.row :][: a.row], np.float64(0)
         for j in range(n):
             total += outputs[j]
-        losses[i] += log(total)
+        totals[k] = total
         share = outputs.dtype.type(1 / total)
         for j in range(outputs.shape[0]):
             outputs[j] *= share
+    for k in range(totals.shape[0]):
+        own[k] += log(totals[k])
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from bioneuro._jit.cores import team_size
 from bioneuro._jit.keys import Key
 from bioneuro._jit.team import run_team
 from bioneuro.optim import Transform
-from bioneuro.parameters import Parameters
+from bioneuro.parameters import Parameters, aligned_zeros
 from feedforward.epoch import Columns, Members, train_members
 from feedforward.network import Backprop
 from feedforward.program import PIECE, Program
@@ -39,11 +39,8 @@ class Together:
         self.n_threads = team_size(n_threads, outputs=n_members, nanoseconds=1e9 * PIECE)
         self.steps_at_once = max(1, self.one.steps_at_once * self.n_threads // n_members)
         learning, batch = self.one.learning, self.one.inputs[-1]
-        self._learnt = [np.zeros((n_members, array.size), array.dtype) for array in learning[:4]]
-        self._rooms = [
-            np.zeros((self.n_threads, *array.shape), array.dtype)
-            for array in (self.one.plan.space, learning.scratch, *batch)
-        ]
+        self._learnt = [_several(n_members, array) for array in learning[:4]]
+        self._rooms = [_several(self.n_threads, array) for array in (self.one.plan.space, learning.scratch, *batch)]
 
     def load(self, member: int, parameters: Parameters, state) -> None:
         """Take over the parameters and moments of a member."""
@@ -84,3 +81,8 @@ class Together:
         taken = time.perf_counter() - started
         self.steps_at_once = max(1, min(2 * self.steps_at_once, int(PIECE / taken * (last - first))))
         return last - first, members.losses[:, begins[first] : begins[last]]
+
+
+def _several(n: int, like: np.ndarray) -> np.ndarray:
+    """Zeros for n arrays such as this one."""
+    return aligned_zeros(n * like.size, like.dtype).reshape(n, *like.shape)
