@@ -55,6 +55,7 @@ from bioneuro.training import fit, fit_together
 from bioneuro.training.batches import epoch_order
 from feedforward import NetworkClassifier
 from feedforward.network import Backprop, Network
+from feedforward.normalisation import with_batch_norm
 
 REPEATS = 5
 MEMBERS = 20
@@ -326,6 +327,8 @@ def options(settings: Settings) -> Iterator[Row]:
     """A step with one more option on, beside a plain one; asked is the inverse of how many times it may take."""
     X, y = mnist(settings, 60_000)["sparse"]
     ours = training(X, y, (784, 256, 10))
+    trained = with_batch_norm(ours.parameters.topology)
+    normalised = ours._replace(parameters=initialise(trained, random_state=0, dtype=np.float32))
     adam, rates = optim.adam(1e-3), {"input->hidden": 0.5, "hidden": 0.5}
     weights = np.where(y == 8, 2.0, 1.0) * np.random.default_rng(0).uniform(0.5, 1.5, len(y))
     runs = {
@@ -335,8 +338,10 @@ def options(settings: Settings) -> Iterator[Row]:
         "per-layer rates": partial(ours.run, optim.chain(adam, optim.per_layer(rates)), 32),
         "value clipping": partial(ours.run, optim.chain(optim.clip_value(0.01), adam), 32),
         "global-norm clipping": partial(ours.run, optim.chain(optim.clip(1.0), adam), 32),
+        "batch normalisation": partial(normalised.run, adam, 32),
     }
-    found = interleaved({name: lambda run=run: run().seconds for name, run in runs.items()}, repeats=REPEATS)
+    timings = {name: lambda run=run: run().seconds for name, run in runs.items()}
+    found = interleaved(timings, repeats=REPEATS, pause=SETTLED)
     of_a_step = {name: run.scaled(32 / len(X)) for name, run in found.items()}
     for name in list(runs)[1:]:
         dearest = 2 if name == "global-norm clipping" else 1.6
@@ -360,6 +365,7 @@ from bioneuro import optim, training
 from bioneuro._jit.keys import Key
 from bioneuro.initializers import initialise
 from feedforward.network import Backprop, Network
+from feedforward.normalisation import with_batch_norm
 data = bioneuro.load_digits()
 network = bioneuro.Topology.mlp(64, 32, 10)
 first, targets = initialise(network, random_state=0), np.eye(10, dtype=np.float32)[data.y]

@@ -12,7 +12,7 @@ from bioneuro._jit.dispatch import address
 from bioneuro._jit.gemm import multiply, multiply_nt
 from bioneuro._jit.simd import Matrix
 from bioneuro._jit.sparse import multiply_sparse_rows
-from bioneuro.optim.kernels import block
+from bioneuro.optim.kernels import block, penalise
 from bioneuro.optim.rules import Optimizer
 from feedforward import batch_kernels
 from feedforward.activations import Activation, backward_kernel, forward_kernel
@@ -71,6 +71,9 @@ class Addresses:
 
     def rule(self, optimizer: Optimizer) -> int:
         return self._of(block(type(optimizer).rule, len(optimizer.moments)), "vvvviviivv")
+
+    def penalise(self) -> int:
+        return self._of(penalise, "viviivv")
 
     def calls(self, used: set[str], data: Data, loss: Loss) -> Calls:
         """The addresses of the kernels named, with `sort_by_feature` in the place of `gather` where that is used."""

@@ -26,10 +26,11 @@ import numpy as np
 from bioneuro._jit.borrow import borrowed
 from bioneuro._jit.dispatch import call
 from bioneuro._jit.kernel import kernel, scalar
-from bioneuro._jit.simd import PANEL, part, stored, turned
+from bioneuro._jit.simd import PANEL, dot, part, stored, turned
 from bioneuro._jit.team import barrier, enter, share, team_of_one
 
 PAD = 16  # numbers that rows are padded to: a register, and a cache line of float32
+CHUNK = 1024  # numbers of a gradient whose squares are added before those of others: the same for every team
 BLOCK = 64  # rows of a panel of the gradient that are made and used at a time
 _ZEROS, _BLOCK = np.int64(0), np.int64(BLOCK * PANEL)  # places in scratch; literals would be compiled once more
 _FIRST = np.int64(0)
@@ -131,6 +132,17 @@ class Data(NamedTuple):
     losses: np.ndarray  # out: of each row, in order
 
 
+class Whole(NamedTuple):
+    """What it takes to bound the length of the whole gradient; arrays of length 0 where nobody asks for it."""
+
+    penalise: int  # address
+    limit: float
+    gradient: np.ndarray  # as theta
+    squares: np.ndarray  # of its chunks
+    places: np.ndarray  # (arrays, 2): where each array begins and ends
+    own: np.ndarray  # as `Learning.own`, without what `penalise` has done
+
+
 class Learning(NamedTuple):
     """What changes, and how: padded theta and moments, the rule's address, constants of steps and of arrays."""
 
@@ -142,6 +154,7 @@ class Learning(NamedTuple):
     constants: np.ndarray  # (steps, ...)
     own: np.ndarray  # (arrays, ...)
     scratch: np.ndarray  # (workers, ...): BLOCK rows of zeros, and a block of gradients
+    whole: Whole
 
 
 class Members(NamedTuple):
@@ -158,6 +171,8 @@ class Members(NamedTuple):
     losses: np.ndarray
     spaces: np.ndarray
     scratch: np.ndarray  # (workers, 1, ...), and so the columns
+    gradients: np.ndarray
+    squares: np.ndarray
     batch: Columns
 
 
@@ -199,8 +214,11 @@ def train_members(team, worker, plan, data, learning, members, first, last, befo
             members.losses[m],
         )
         moments = (members.first[m], members.second[m], members.third[m])
-        scratch = members.scratch[worker]
-        own_learning = Learning(members.theta[m], *moments, learning.rule, learning.constants, learning.own, scratch)
+        scratch, whole = members.scratch[worker], learning.whole
+        gradient = (members.gradients[worker], members.squares[worker])
+        own_whole = Whole(whole.penalise, whole.limit, *gradient, whole.places, whole.own)
+        rest = (learning.rule, learning.constants, learning.own, scratch, own_whole)
+        own_learning = Learning(members.theta[m], *moments, *rest)
         _steps(alone, 0, 1, own_plan, own_data, own_learning, first, last, before)
 
 
@@ -229,6 +247,13 @@ def _steps(team, worker, workers, plan, data, learning, first, last, before):
             _update(plan, data, learning, constants, p, rows, worker, workers)
         if not barrier(team):
             return
+        if learning.whole.gradient.shape[0]:
+            _measure(learning.whole, worker, workers)
+            if not barrier(team):
+                return
+            _bounded_step(learning, constants, worker, workers)
+            if not barrier(team):
+                return
 
 
 @scalar
@@ -440,6 +465,39 @@ def _like(starts, most):
 
 @kernel
 def _step(learning, place, count, constants, array, gradient, start):
-    """Hand a block of gradients, `count` from `start` on, to the optimiser."""
+    """Hand a block of gradients, `count` from `start` on, to the optimiser, or keep it until all are there."""
+    whole = learning.whole
+    if whole.gradient.shape[0]:
+        call(whole.penalise, (learning.theta, place, gradient, start, count, learning.own[array], whole.gradient))
+        return
     moments = (learning.first, learning.second, learning.third)
     call(learning.rule, (learning.theta, *moments, place, gradient, start, count, constants, learning.own[array]))
+
+
+@kernel
+def _measure(whole, worker, workers):
+    """The squares of the gradient, chunk by chunk."""
+    begin, end = share(whole.gradient.shape[0], worker, workers, CHUNK)
+    for first in range(begin, end, CHUNK):
+        count = min(CHUNK, end - first)
+        whole.squares[first // CHUNK] = dot(whole.gradient, first, whole.gradient, first, count)
+
+
+@kernel
+def _bounded_step(learning, constants, worker, workers):
+    """One step by the whole gradient, made shorter where it is longer than the limit; each worker a range of theta."""
+    whole, total = learning.whole, np.float64(0)
+    for k in range(whole.squares.shape[0]):
+        total += whole.squares[k]
+    length = np.sqrt(total)
+    begin, end = share(whole.gradient.shape[0], worker, workers, CHUNK)
+    if length > whole.limit:
+        factor, own = whole.gradient.dtype.type(whole.limit / length), whole.gradient[begin:end]
+        for k in range(own.shape[0]):
+            own[k] *= factor
+    moments = (learning.first, learning.second, learning.third)
+    for array in range(whole.places.shape[0]):
+        first, last = max(begin, whole.places[array, 0]), min(end, whole.places[array, 1])
+        if first < last:
+            step = (first, whole.gradient, first, last - first, constants, whole.own[array])
+            call(learning.rule, (learning.theta, *moments, *step))

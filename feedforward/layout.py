@@ -58,6 +58,12 @@ class Layout:
         """Numbers in the longest row of what passes through the network."""
         return max(padded(population.size) for population in self.populations)
 
+    def ends(self) -> np.ndarray:
+        """(n_arrays, 2) where each array of parameters begins and ends in theta."""
+        return np.array(
+            [(place.start, place.start + place.rows * padded(place.columns)) for place in self._places.values()]
+        )
+
     # -- parameters --------------------------------------------------------------------------------------------------
 
     def panels(self, values: np.ndarray, key: str) -> Iterator[tuple[slice, np.ndarray]]:

@@ -16,15 +16,16 @@ from bioneuro._jit.keys import Key
 from bioneuro._jit.simd import PANEL
 from bioneuro._jit.team import run_team
 from bioneuro.optim import Transform
-from bioneuro.optim.fused import Fused, fuse
-from bioneuro.optim.kernels import N_OWN
+from bioneuro.optim.fused import Fused, Own, fuse
+from bioneuro.optim.kernels import N_OWN, OWN
 from bioneuro.parameters import Parameters, aligned_zeros
 from bioneuro.topology import OneToOne
 from feedforward import epoch
-from feedforward.epoch import BLOCK, Columns, Data, Learning, Plan, train
+from feedforward.epoch import BLOCK, CHUNK, Columns, Data, Learning, Plan, Whole, train
 from feedforward.layout import Layout
 from feedforward.network import Backprop, Network
 
+PENALTIES = [OWN.index(name) for name in ("l2", "l1", "bound")]
 PIECE = 0.05  # seconds in one compiled call
 # roughly, of one core: products a second, seconds to update a parameter, and for whatever else there is in a step
 _OPERATIONS, _UPDATE, _STEP = 8e10, 4e-10, 5e-6
@@ -97,7 +98,17 @@ class Program:
         n_moments, rule = len(self.fused.optimizer.moments), self.layout.addresses.rule(self.fused.optimizer)
         learnt = [aligned_zeros(self.layout.theta_size * (k <= n_moments), self.dtype) for k in range(4)]
         scratch = aligned_zeros(self.n_threads * (BLOCK * PANEL + max(BLOCK * PANEL, self.layout.widest)), self.dtype)
-        return Learning(*learnt, rule, np.zeros((0, 0), self.dtype), own, scratch.reshape(self.n_threads, -1))
+        scratch = scratch.reshape(self.n_threads, -1)
+        return Learning(*learnt, rule, np.zeros((0, 0), self.dtype), own, scratch, self._whole(own))
+
+    def _whole(self, own: np.ndarray) -> Whole:
+        """Room for the gradient where its length is bounded."""
+        bounded, size = np.isfinite(self.fused.norm), self.layout.theta_size
+        penalise = self.layout.addresses.penalise() if bounded else 0
+        gradient, chunks = aligned_zeros(size * bounded, self.dtype), np.zeros(-(-size // CHUNK) * bounded)
+        rest = own.copy()
+        rest[:, PENALTIES] = Own().l2, Own().l1, Own().bound
+        return Whole(penalise, self.fused.norm, gradient, chunks, self.layout.ends(), rest)
 
     def _plain(self, values) -> np.ndarray:
         """In C order, of the type of the parameters, and not read-only: one compiled signature serves all data."""

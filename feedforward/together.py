@@ -40,7 +40,8 @@ class Together:
         self.steps_at_once = max(1, self.one.steps_at_once * self.n_threads // n_members)
         learning, batch = self.one.learning, self.one.inputs[-1]
         self._learnt = [_several(n_members, array) for array in learning[:4]]
-        self._rooms = [_several(self.n_threads, array) for array in (self.one.plan.space, learning.scratch, *batch)]
+        rooms = (self.one.plan.space, learning.scratch, learning.whole.gradient, learning.whole.squares, *batch)
+        self._rooms = [_several(self.n_threads, array) for array in rooms]
 
     def load(self, member: int, parameters: Parameters, state) -> None:
         """Take over the parameters and moments of a member."""
@@ -65,16 +66,15 @@ class Together:
         last = min(first + self.steps_at_once, len(begins) - 1)
         data = self.one.data(orders[0], begins)
         learning = self.one.learning._replace(constants=self.one.constants(before + first, before + last))
-        spaces, scratch, *columns = self._rooms
+        *rooms, starts, rows, values = self._rooms
         members = Members(
             *self._learnt,
             np.array([self.one.keys(key) for key in keys]),
             orders,
             *self.one.entries(orders),
             np.zeros(orders.shape),
-            spaces,
-            scratch,
-            Columns(*columns),
+            *rooms,
+            Columns(starts, rows, values),
         )
         started = time.perf_counter()
         run_team(train_members, self.n_threads, self.one.plan, data, learning, members, first, last, before)

@@ -1,7 +1,7 @@
 """Chains of transforms that a compiled epoch can take along: one rule, and what may stand around it.
 
-Recognised are, in this order: the penalties `l1` and `l2`; `clip_value`; an optimiser; `per_layer` and `weight_decay`;
-`freeze` and `dale`. Every other chain is run by the training loop itself, transform by transform.
+Recognised are, in this order: the penalties `l1` and `l2`; `clip_value`; `clip`; an optimiser; `per_layer` and
+`weight_decay`; `freeze` and `dale`. Every other chain is run by the training loop itself, transform by transform.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from bioneuro.optim.schedules import Schedule, as_schedule
 from bioneuro.optim.transform import (
     Transform,
     chain,
+    clip,
     clip_value,
     dale,
     freeze,
@@ -43,7 +44,8 @@ class Own(NamedTuple):
 class Fused(NamedTuple):
     """An optimiser, where its moments lie in the state of the chain, and what each array has of its own.
 
-    Keys of `frozen` are not touched. `decay` is the factor of all decays that changes from step to step.
+    Keys of `frozen` are not touched. `decay` is the factor of all decays that changes from step to step, `norm` the
+    greatest length of the whole gradient.
     """
 
     optimizer: Optimizer
@@ -51,6 +53,7 @@ class Fused(NamedTuple):
     own: dict[str, Own]
     frozen: frozenset[str]
     decay: float | Schedule = 1.0
+    norm: float = np.inf
 
     def moments(self, state) -> list[np.ndarray]:
         """The moments of the optimiser within the state of the chain."""
@@ -81,31 +84,33 @@ def _fill(table: np.ndarray, constants, first: int) -> None:
         table[:, index] = column[: len(table)]
 
 
-_ORDER = {l1: 0, l2: 0, clip_value: 1, Optimizer: 2, per_layer: 3, weight_decay: 3, freeze: 4, dale: 4}
+_ORDER = {l1: 0, l2: 0, clip_value: 1, clip: 2, Optimizer: 3, per_layer: 4, weight_decay: 4, freeze: 5, dale: 5}
 
 
 def fuse(transform: Transform, parameters: Parameters) -> Fused | None:
     """`transform` as a `Fused`, None where it holds something that cannot be fused."""
     own = dict.fromkeys(parameters.topology.layout, Own())
-    optimizer, path, frozen, decays, reached = None, (), frozenset(), [], 0
+    optimizer, path, frozen, decays, norm, reached = None, (), frozenset(), [], np.inf, 0
     for at, part in _flat(transform):
         place = _ORDER.get(Optimizer if isinstance(part, Optimizer) else type(part))
-        if place is None or place < reached or (place == 2 and optimizer is not None):
+        if place is None or place < reached or (place == 3 and optimizer is not None):
             return None
         reached = place
         if isinstance(part, Optimizer):
             optimizer, path = part, at
         elif isinstance(part, freeze):
             frozen |= set(part.keys)
+        elif isinstance(part, clip):
+            norm = min(norm, part.norm)
         else:
             own = {key: array._replace(**change) for key, array, change in _changes(part, own, parameters)}
         if isinstance(part, weight_decay):
             decays.append(part.rate)
-    if optimizer is None:
+    if optimizer is None or (norm < np.inf and frozen):  # what is frozen counts in the length, but is not computed
         return None
     if any(callable(rate) for rate in decays) and len(decays) > 1:  # one factor of the step serves one schedule
         return None
-    return Fused(optimizer, path, own, frozen, decays[0] if decays and callable(decays[0]) else 1.0)
+    return Fused(optimizer, path, own, frozen, decays[0] if decays and callable(decays[0]) else 1.0, norm)
 
 
 def _flat(transform: Transform, at: tuple[int, ...] = ()):

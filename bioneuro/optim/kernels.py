@@ -238,6 +238,16 @@ def block(function: Callable, n_moments: int) -> Callable:
 
 
 @kernel
+def penalise(theta, place, gradient, start, count, own, out):
+    """The first half of such a step by itself: out = gradient + l2 w + l1 sign(w), bounded, from `place` on."""
+    o = _own(own)
+    w, g, target = theta[place : place + count], gradient[start : start + count], out[place : place + count]
+    for j in range(target.shape[0]):
+        target[j] = _penalised(g[j], w[j], o)
+    return 0
+
+
+@kernel
 def decay(update, weights, rate):
     """u <- u - rate w."""
     for i in range(update.shape[0]):

@@ -183,11 +183,20 @@ def test_what_stands_around_the_optimiser_in_a_chain():
 
 
 @pytest.mark.parametrize("density", [1.0, 0.15], ids=["dense", "sparse"])
-def test_any_number_of_threads_gives_the_same_bytes(density):
-    topology = with_batch_norm(SMALL.with_units(hidden="prelu"))
+@pytest.mark.parametrize("penalty", [0.0, 0.1])
+def test_a_gradient_that_is_too_long_is_made_shorter_as_a_whole(density, penalty):
+    parts = (optim.l1(penalty), optim.clip_value(0.05), optim.clip(0.1), optim.momentum(0.3))
+    assert_same(Backprop(Network(SMALL), l2=penalty), optim.chain(*parts), density)
+
+
+@pytest.mark.parametrize("density", [1.0, 0.15], ids=["dense", "sparse"])
+@pytest.mark.parametrize("optimizer", [optim.adam(0.01), optim.chain(optim.clip(0.1), optim.adam(0.01))])
+@pytest.mark.parametrize("sizes", [(40, 200, 130, 3), (40, 200, 100), (40, 50, 3)])
+def test_any_number_of_threads_gives_the_same_bytes(density, optimizer, sizes):
+    topology = with_batch_norm(Topology.mlp(*sizes, unit="prelu"))
     backprop = Backprop(Network(topology), dropout=0.2, noise=0.1 if density == 1 else 0)
     data = problem(topology, "float32", density)
-    one, *others = (compiled(backprop, optim.adam(0.01), data, "float32", n_threads=n) for n in (1, 2, 3))
+    one, *others = (compiled(backprop, optimizer, data, "float32", n_threads=n) for n in (1, 2, 3))
     for other in others:
         assert other[0].tobytes() == one[0].tobytes()
         assert other[1].tobytes() == one[1].tobytes()
@@ -222,7 +231,7 @@ def test_data_that_may_not_be_written_to_and_whole_numbers_need_no_code_of_their
 
 def test_what_cannot_be_compiled_is_named():
     parameters = first_parameters(SMALL, "float64")
-    chain = optim.chain(optim.clip(1.0), optim.adam(0.01))
+    chain = optim.chain(optim.adam(0.01), optim.max_norm(1.0))
     assert reason_against(Network(SMALL), chain, parameters) == "the optimiser is a chain that cannot be fused"
     tied = Topology(
         [Population("input", 4, role="input"), Population("hidden", 3), Population("output", 4, role="output")],

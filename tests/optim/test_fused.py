@@ -103,7 +103,8 @@ def test_each_array_has_what_the_chain_says_of_it():
     [
         optim.yellowfin(),
         optim.weight_decay(0.1),
-        optim.chain(optim.clip(1.0), optim.sgd(0.1)),
+        optim.chain(optim.clip(1.0), optim.sgd(0.1), optim.freeze(("x->y",))),  # whose gradient counts in the length
+        optim.chain(optim.clip(1.0), optim.clip_value(1.0), optim.sgd(0.1)),
         optim.chain(optim.sgd(0.1), optim.max_norm(2.0)),
         optim.chain(optim.sgd(0.1), optim.adam(0.1)),
         optim.chain(optim.clip_value(1.0), optim.l2(0.1), optim.sgd(0.1)),  # bounded before the penalty
