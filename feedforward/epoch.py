@@ -30,6 +30,7 @@ from bioneuro._jit.simd import PANEL, dot, part, stored, turned
 from bioneuro._jit.team import barrier, enter, share, team_of_one
 
 PAD = 16  # numbers that rows are padded to: a register, and a cache line of float32
+MANY = 8  # rows for which it pays to transpose a narrow panel
 CHUNK = 1024  # numbers of a gradient whose squares are added before those of others: the same for every team
 BLOCK = 64  # rows of a panel of the gradient that are made and used at a time
 _ZEROS, _BLOCK = np.int64(0), np.int64(BLOCK * PANEL)  # places in scratch; literals would be compiled once more
@@ -371,15 +372,17 @@ def _backward(plan, learning, p, rows, worker, workers):
                 weights = part(_panel(learning.theta, edge, at[SIZE], post[WIDTH], 0), c0, 0)
                 sizes = (rows, own, whole, more, PANEL * at[SIZE])
                 call(plan.calls.multiply_nt, (error, weights, delta, *sizes))
-            if whole < post[WIDTH]:
-                error, left = stored(plan.space, post[ERROR] + whole, post[WIDTH]), post[SIZE] - whole
-                weights = part(_panel(learning.theta, edge, at[SIZE], post[WIDTH], whole), c0, 0)
+                more = True
+            error, left = stored(plan.space, post[ERROR] + whole, post[WIDTH]), post[SIZE] - whole
+            weights = part(_panel(learning.theta, edge, at[SIZE], post[WIDTH], whole), c0, 0)
+            if left > 0 and rows < MANY:
+                call(plan.calls.multiply_nt, (error, weights, delta, rows, own, left, more, PANEL))
+            elif left > 0:  # short sums: to add up their lanes costs more than to transpose the weights
                 turned_over = stored(learning.scratch[worker], _BLOCK, PANEL)
-                for j in range(0, own, PANEL):  # short sums: their lanes would cost more to add than they hold
+                for j in range(0, own, PANEL):
                     count = min(PANEL, own - j)
                     call(plan.calls.transpose, (part(weights, j, 0), turned_over, count, left))
-                    sizes = (rows, count, left, more or whole > 0)
-                    call(plan.calls.multiply, (error, turned_over, part(delta, 0, j), *sizes))
+                    call(plan.calls.multiply, (error, turned_over, part(delta, 0, j), rows, count, left, more))
         more = True
     if at[MASK] >= 0:
         call(plan.calls.multiply_entries, (delta, stored(plan.space, at[MASK] + c0, at[WIDTH]), rows, columns))
@@ -438,13 +441,13 @@ def _update_panel(plan, data, learning, constants, edge, column, first, last, ro
     weights = _panel(learning.theta, edge, pre[SIZE], at[WIDTH], column)
     width = weights.row
     error, block = stored(plan.space, at[ERROR] + column, at[WIDTH]), stored(scratch, _BLOCK, width)
+    starts = data.batch.starts[worker]
     while first < last:
         count, gradient = min(BLOCK, last - first), _BLOCK
         if edge[PRE] == 0 and data.X.shape[0] == 0:
-            starts = data.batch.starts[worker][first:]
-            count, gradient = _like(starts, count)
+            count, gradient = _like(starts, first, count)
             if gradient != _ZEROS:
-                entries = (starts, starts[1:], data.batch.rows[worker], data.batch.values[worker])
+                entries = (starts[first:], starts[first + 1 :], data.batch.rows[worker], data.batch.values[worker])
                 call(plan.calls.multiply_sparse, (*entries, error, block, count, width, False))
         else:
             x = turned(stored(plan.space, pre[EMITTED] + first, pre[WIDTH]))  # units by rows of the batch
@@ -455,15 +458,15 @@ def _update_panel(plan, data, learning, constants, edge, column, first, last, ro
 
 
 @scalar
-def _like(starts, most):
-    """How many features have entries in this batch, or have none, as the first one does; where their gradients are."""
-    count, none = 1, starts[0] == starts[1]
-    while count < most and (starts[count] == starts[count + 1]) == none:
+def _like(starts, first, most):
+    """How many features from `first` on have entries in this batch, or have none, as it does; where gradients are."""
+    count, none = 1, starts[first] == starts[first + 1]
+    while count < most and (starts[first + count] == starts[first + count + 1]) == none:
         count += 1
     return count, _ZEROS if none else _BLOCK
 
 
-@kernel
+@scalar
 def _step(learning, place, count, constants, array, gradient, start):
     """Hand a block of gradients, `count` from `start` on, to the optimiser, or keep it until all are there."""
     whole = learning.whole
