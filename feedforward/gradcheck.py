@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy as np
 
 from bioneuro._jit.keys import Key
-from bioneuro.errors import InvalidInput
+from bioneuro.errors import InvalidInput, check_number
 from bioneuro.initializers import initialise
 from bioneuro.parameters import Parameters
 from bioneuro.topology import Topology
 from bioneuro.training.batches import Batch
+from bioneuro.training.loop import check_weights
+from feedforward.losses import Huber
 from feedforward.network import Backprop, Network
 from feedforward.normalisation import with_batch_norm
 
@@ -30,16 +32,31 @@ def numerical_gradient(loss, theta: np.ndarray, step: float = 6e-6) -> np.ndarra
     return slope
 
 
+def numerical_slopes(loss, theta: np.ndarray, directions: np.ndarray, step: float = 6e-6) -> np.ndarray:
+    """The same along each direction d, (k, n_parameters): (f(theta + step d) - f(theta - step d)) / (2 step)."""
+    slopes, here = np.empty(len(directions)), theta.copy()
+    for k, direction in enumerate(directions):
+        theta[...] = here + step * direction
+        above = loss()
+        theta[...] = here - step * direction
+        slopes[k] = (above - loss()) / (2 * step)
+    theta[...] = here
+    return slopes
+
+
 def check_gradient(
     topology: Topology,
     X=None,
     y=None,
     *,
-    loss: str = "auto",
+    loss: str | Huber = "auto",
     l2: float = 0.0,
     dropout=0.0,
+    noise: float = 0.0,
+    weights=None,
     batch_norm=(),
     parameters: Parameters | None = None,
+    directions: int | None = None,
     random_state=0,
 ) -> float:
     """Largest relative error of backprop on a network, in float64: max |g - n| / max(|g|, |n|, 1e-3 max |n|).
@@ -48,11 +65,13 @@ def check_gradient(
 
     Parameters
     ----------
-    topology : any that backprop runs; keep it small, each parameter costs two passes.
+    topology : any that backprop runs; each parameter costs two passes, unless there are `directions`.
     X, y : (b, n_input), (b, n_output); 5 random rows unless given.
-    loss, l2, dropout : as in `Backprop`; dropout draws the same units in every pass.
+    loss, l2, dropout, noise : as in `Backprop`; dropout and noise draw the same in every pass.
+    weights : (b,) >= 0, how much each row counts; all the same unless given.
     batch_norm : populations to be normalised, as in `with_batch_norm`; their gains are checked too.
     parameters : where to check; random unless given.
+    directions : compare slopes along so many random directions instead of along every parameter.
 
     >>> check_gradient(Topology.mlp(4, 5, 3, skip=[("input", "output")])) < 1e-6
     True
@@ -71,14 +90,22 @@ def check_gradient(
     if parameters.dtype != np.float64:
         raise InvalidInput(f"central differences need float64 parameters, got {parameters.dtype}")
     params = Parameters.zeros(topology, "float64").transfer_from(parameters)
-    estimator = Backprop(network, loss, l2=l2, dropout=dropout)
-    batch, key = Batch(X, y, np.arange(len(X))), Key.from_seed(1)
+    estimator = Backprop(network, loss, l2=l2, dropout=dropout, noise=noise)
+    weights = None if weights is None else np.asarray(weights, dtype=np.float64)
+    batch, key = Batch(X, y, np.arange(len(X)), check_weights(weights, estimator, X)), Key.from_seed(1)
     analytic = Parameters.zeros(topology, "float64")
     analytic.theta[...] = 0
     estimator(params, batch, key, 0, analytic)
     unused = Parameters.zeros(topology, "float64")
-    numerical = numerical_gradient(
-        lambda: estimator(params, batch, key, 0, unused) + estimator.penalty(params), params.theta
-    )
-    scale = np.maximum(np.abs(analytic.theta), np.abs(numerical))
-    return float(np.max(np.abs(analytic.theta - numerical) / np.maximum(scale, max(1e-3 * scale.max(), 1e-12))))
+
+    def value() -> float:
+        return estimator(params, batch, key, 0, unused) + estimator.penalty(params)
+
+    if directions is None:
+        found, numerical = analytic.theta, numerical_gradient(value, params.theta)
+    else:
+        check_number("directions", directions, low=1, integer=True)
+        along = generator.normal(size=(directions, params.theta.size)) / np.sqrt(params.theta.size)
+        found, numerical = along @ analytic.theta, numerical_slopes(value, params.theta, along)
+    scale = np.maximum(np.abs(found), np.abs(numerical))
+    return float(np.max(np.abs(found - numerical) / np.maximum(scale, max(1e-3 * scale.max(), 1e-12))))

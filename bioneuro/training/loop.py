@@ -110,6 +110,12 @@ def fit(
             raise InvalidInput("patience watches a validation loss; give validation as well")
     weights, strata = check_weights(weights, gradient, X), check_strata(strata, len(X))
     emphasis = _check_emphasis(emphasis, strata, gradient)
+    differ = emphasis.corrects or (weights is not None and len(np.unique(weights[weights > 0])) > 1)
+    if batch_size == 1 and differ:
+        raise InvalidInput(
+            "in minibatches of one row weights have no effect, because its loss is divided by its weight; use "
+            "batch_size=2 or more, or have some rows come more often (emphasis)"
+        )
     copies = {name: parameters.nbytes for name in ("parameters", "gradient", "first moment", "second moment", "copies")}
     memory.require(copies, f"training {parameters.topology!r}")
     before = before or Before(0, None)
@@ -176,13 +182,14 @@ class _Trainer:
         self.X, self.y = X, y
         self.optimizer, self.batch_size, self.key, self.strata = optimizer, batch_size, key, strata
         self.emphasis, self.before = emphasis, before.steps
-        if weights is None and emphasis.corrects:
+        if emphasis.corrects and weights is None:
             weights = np.ones(len(X), parameters.dtype)
         self.given_weights = self.weights = weights
         self.validation, self.patience, self.run = validation, patience, run
         self.steps_per_epoch = n_batches(len(X), batch_size)
         self.out = Parameters.zeros(parameters.topology, parameters.dtype)
         offer = getattr(gradient, "program", None)
+        weights = weights.copy() if emphasis.corrects else weights  # which a program may keep, to be overwritten
         self.program = None if offer is None else offer(self.parameters, X, y, optimizer, batch_size, weights)
         if state is None:
             self.step, self.open_loss, self.loss, self.validation_loss, self.best_theta = 0, 0.0, [], [], None

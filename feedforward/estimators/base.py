@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+from functools import partial
+
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
@@ -14,12 +18,24 @@ from bioneuro.recording import Recording
 from bioneuro.shell import Shell
 from bioneuro.topology import Topology
 from bioneuro.training.batches import n_batches
+from bioneuro.training.emphasis import Emphasis, as_emphasis
+from bioneuro.training.full_batch import METHODS, minimise
 from bioneuro.training.loop import Before
 from bioneuro.training.loop import fit as train
 from feedforward.calibration import first_parameters
 from feedforward.network import Backprop, Network, alive_masks
 from feedforward.normalisation import fold, with_batch_norm
 
+_EACH_STEP = "needs the same loss at the same weights"
+# what SciPy's methods cannot do -> why, and its value that asks for nothing
+_NOT_WHOLE = {
+    "dropout": (_EACH_STEP, 0),
+    "noise": (_EACH_STEP, 0),
+    "flip": (_EACH_STEP, 0),
+    "mask": (_EACH_STEP, 0),
+    "emphasis": ("takes all rows at once", None),
+    "checkpoint": ("writes no checkpoints", None),
+}
 _LITTLE = 10_000  # numbers in X below which training in float64 takes no noticeable time
 
 
@@ -58,6 +74,9 @@ class BackpropShell(Shell):
     ) -> None:
         """Train the network that has begun, on X (n, n_input) and targets (n, n_output)."""
         learnt, held = self._hold_out(key, X, targets, strata, weights)
+        if self._whole_batch:
+            self._minimise(backprop, learnt, held, key)
+            return
         X, targets, strata, weights = learnt
         held_X, held_targets, _, held_weights = held
         epochs = check_number("epochs", self.epochs, low=0, integer=True)
@@ -72,6 +91,7 @@ class BackpropShell(Shell):
             batch_size=self.batch_size,
             key=key,
             strata=strata,
+            emphasis=self._emphasis(strata),
             weights=weights,
             callbacks=self.callbacks or (),
             validation=None
@@ -83,7 +103,57 @@ class BackpropShell(Shell):
         )
         self._take(recording)
 
-    def _train_more(self, backprop: Backprop, X: np.ndarray, targets: np.ndarray, weights: np.ndarray | None) -> None:
+    def _minimise(self, backprop: Backprop, learnt: tuple, held: tuple, key: Key) -> None:
+        """The same by a method of SciPy, which takes all rows at once; an epoch is an iteration."""
+        self._check_whole_batch()
+        X, targets, _, weights = learnt
+        held_X, held_targets, _, held_weights = held
+        settle = partial(backprop.network.settle, X=X)  # minibatches, which move running statistics, there are none
+
+        def validation(params: Parameters) -> float:
+            return backprop.loss_of(settle(params), held_X, held_targets, held_weights)
+
+        recording = minimise(
+            self._trained,
+            backprop,
+            X,
+            targets,
+            method=self.optimizer,
+            iterations=check_number("epochs", self.epochs, low=0, integer=True),
+            key=key,
+            weights=weights,
+            frozen=self._frozen_keys(self._trained.topology),
+            callbacks=self.callbacks or (),
+            validation=None if held_X is None else validation,
+            patience=self.patience,
+            progress=self.progress,
+        )
+        self.converged_ = recording.state.converged
+        self._take(replace(recording, parameters=settle(recording.parameters)))
+
+    @property
+    def _whole_batch(self) -> bool:
+        """Whether the optimiser is one of SciPy's methods."""
+        return isinstance(self.optimizer, str) and self.optimizer in METHODS
+
+    def _check_whole_batch(self) -> None:
+        """SciPy's methods need the same loss at the same weights, and keep nothing to go on from."""
+        for name, (why, nothing) in _NOT_WHOLE.items():
+            given = getattr(self, name, None)
+            if any(given.values() if isinstance(given, Mapping) else [given]):
+                raise InvalidInput(
+                    f"optimizer={self.optimizer!r} {why}, got {name}={given!r}; use {name}={nothing}, or an "
+                    "optimiser that takes minibatches, such as 'adam'"
+                )
+
+    def _train_more(
+        self,
+        backprop: Backprop,
+        X: np.ndarray,
+        targets: np.ndarray,
+        weights: np.ndarray | None,
+        strata: np.ndarray | None = None,
+    ) -> None:
         """Carry a fitted network on with one pass over other rows, at the rate `learning_rate`."""
         recording = train(
             self._trained,
@@ -94,18 +164,30 @@ class BackpropShell(Shell):
             epochs=1,
             batch_size=self.batch_size,
             key=Key.from_seed(self.seed_).child("pass").child(self.t_),
+            strata=strata,
+            emphasis=self._emphasis(strata),
             weights=weights,
             before=Before(self.t_, self.optimizer_state_),
         )
         self._take(recording)
 
+    def _emphasis(self, strata: np.ndarray | None) -> Emphasis:
+        """Which rows come how often; class numbers are at hand where there are classes."""
+        emphasis = as_emphasis(getattr(self, "emphasis", None))
+        if emphasis.needs == "classes" and strata is None:
+            raise InvalidInput(
+                f"{emphasis} goes by class, and {type(self).__name__} has no classes; use 'hard' or None"
+            )
+        return emphasis
+
     def _take(self, recording: Recording) -> None:
         """Keep what a training has left; its curves go on from those of the trainings before."""
         self._learn(recording.parameters)
+        steps = recording.state.iterations if self._whole_batch else recording.state.step
         self.loss_curve_ = np.append(self.loss_curve_, recording["loss"])
         self.validation_curve_ = np.append(self.validation_curve_, recording["validation"])
         self.n_iter_ = len(self.loss_curve_)
-        self.t_, self.optimizer_state_ = self.t_ + recording.state.step, recording.state.optimizer
+        self.t_, self.optimizer_state_ = self.t_ + steps, getattr(recording.state, "optimizer", None)
 
     def _hold_out(self, key: Key, X: np.ndarray, *others: np.ndarray | None):
         """Rows to learn from, and rows kept aside for early stopping, where `patience` asks for it; each of `others`
@@ -147,7 +229,7 @@ class BackpropShell(Shell):
         """The chain for a training of so many steps; 0: the rate stays where it starts."""
         topology = self._trained.topology
         if not isinstance(self.optimizer, Transform):
-            choose("optimizer", self.optimizer, OPTIMIZERS)
+            choose("optimizer", self.optimizer, [*OPTIMIZERS, *METHODS])
             check_number("learning_rate", self.learning_rate, low=0, open_low=True)
         schedule = over_training(self.schedule, self.learning_rate, steps) if steps else self.learning_rate
         optimizer = as_optimizer(self.optimizer, schedule)

@@ -10,12 +10,15 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from bioneuro._jit.keys import Key
-from bioneuro.errors import InvalidInput
+from bioneuro.errors import InvalidInput, check_number
 from bioneuro.shell import FLOATS, as_classes
 from bioneuro.topology import Topology
+from bioneuro.training.emphasis import Emphasis
 from feedforward.estimators.base import BackpropShell
 from feedforward.network import Backprop, Network
+from feedforward.targets import from_range, smooth, to_range
 
+_REACH = {"sigmoid": (0, 1), "tanh": (-1, 1)}  # between which outputs lie, where they are bounded
 _PARAMETERS = """
     Parameters
     ----------
@@ -24,6 +27,9 @@ _PARAMETERS = """
     unit : unit type of the hidden layers, where no topology is given.
     loss : "auto" (by the output units), "cross-entropy", "logistic", "squared", "absolute", "huber" or `Huber(delta)`.
     optimizer : a name of `bioneuro.optim.OPTIMIZERS` ("adam", "momentum", "nesterov", ...), or a `Transform`.
+        "lbfgs" or "cg": all rows at once, in float64, by a method of SciPy (`bioneuro.training.minimise`), for small
+        problems. `epochs` are then its iterations, and learning_rate, schedule and batch_size are not used; dropout,
+        noise, emphasis, checkpoint and `partial_fit` are refused.
     learning_rate : > 0; where it starts. schedule : "linear" (falls to 0), "constant", or another name of
         `bioneuro.optim.SCHEDULES`.
     epochs : passes over the data, >= 0. batch_size : rows a step, >= 1.
@@ -36,10 +42,16 @@ _PARAMETERS = """
         "data-dependent" look at the data too (`feedforward.calibration`).
     centre : subtract the mean of the training inputs from every input.
     class_weight : {label: weight}, "balanced" (n / (n_classes count)) or None: how much rows of a class count in the
-        loss (classifiers).
-    stratify : fill minibatches with the classes in proportion (classifiers).
+        loss (classifiers); a minibatch's loss is the weighted mean, so that batch_size must be 2 or more.
+    emphasis : which rows come how often. None: each once an epoch; "stratified": minibatches hold the classes in the
+        data's proportions; "balanced": in equal ones (both for classifiers); "hard": rows of large loss come more
+        often; or an object of `bioneuro.training.emphasis`, which tells how each compares with class_weight.
     frozen : keys of parameters that are never updated, such as ("input->hidden", "hidden.bias"); "representation":
         all but what feeds the output, which leaves random features and a trained readout.
+    label_smoothing : share in [0, 1) of every label that is spread over all classes (classifiers).
+    target_range : (low, high), what the output of a class is taught where a row is not of it, and where it is, such as
+        (.15, .85), which keeps it out of saturation; None: 0 and 1. For outputs other than softmax; where no topology
+        is given, they are then sigmoids, or tanh for a low below 0 (classifiers).
     patience : stop after so many epochs without a lower loss on `validation_fraction` of the rows, which are then held
         out, and return the best weights; None: use all rows and all epochs.
     dtype : "float32", "float64" or "auto": float64 for fewer than 10,000 numbers in X, where speed is no matter, and
@@ -55,6 +67,7 @@ _PARAMETERS = """
     training_parameters_ : with batch_norm, what is trained, gains and running statistics included; else None.
     loss_curve_, validation_curve_ : mean loss of each epoch. n_iter_ : epochs run. t_ : steps taken.
     optimizer_state_ : moments of the optimiser, which `partial_fit` goes on from. seed_, n_features_in_.
+    converged_ : whether "lbfgs" or "cg" ended at a minimum; there with these only.
 """
 
 
@@ -77,7 +90,7 @@ class _Network(BackpropShell):
         batch_norm: bool | str | tuple[str, ...] = False,
         initializer="auto",
         centre: bool = True,
-        stratify: bool = False,
+        emphasis: str | Emphasis | None = None,
         frozen: tuple[str, ...] | str = (),
         patience: int | None = None,
         validation_fraction: float = 0.1,
@@ -103,7 +116,7 @@ class _Network(BackpropShell):
         self.batch_norm = batch_norm
         self.initializer = initializer
         self.centre = centre
-        self.stratify = stratify
+        self.emphasis = emphasis
         self.frozen = frozen
         self.patience = patience
         self.validation_fraction = validation_fraction
@@ -194,7 +207,9 @@ class NetworkClassifier(ClassifierMixin, _Network):
         initializer="auto",
         centre: bool = True,
         class_weight=None,
-        stratify: bool = False,
+        label_smoothing: float = 0.0,
+        target_range: tuple[float, float] | None = None,
+        emphasis: str | Emphasis | None = None,
         frozen: tuple[str, ...] | str = (),
         patience: int | None = None,
         validation_fraction: float = 0.1,
@@ -221,7 +236,7 @@ class NetworkClassifier(ClassifierMixin, _Network):
             batch_norm=batch_norm,
             initializer=initializer,
             centre=centre,
-            stratify=stratify,
+            emphasis=emphasis,
             frozen=frozen,
             patience=patience,
             validation_fraction=validation_fraction,
@@ -233,6 +248,8 @@ class NetworkClassifier(ClassifierMixin, _Network):
             random_state=random_state,
         )
         self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.target_range = target_range
 
     def fit(self, X, y, sample_weight=None):
         """Learn from X (n, n_features) and labels y (n,); returns self.
@@ -242,9 +259,9 @@ class NetworkClassifier(ClassifierMixin, _Network):
         """
         X, y = validate_data(self, X, y, dtype=FLOATS, order="C")
         self.classes_, numbers = as_classes(y)
-        self._one_output = self._has_one_output()
+        self._one_output, output = self._has_one_output(), self._output_unit()
         weights = self._class_weights(y, self._weights(sample_weight, X))
-        return self._fit(X, self._targets(numbers), "softmax", weights, numbers if self.stratify else None)
+        return self._fit(X, self._targets(numbers), output, weights, numbers)
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """One pass over more rows, at the rate `learning_rate`; the optimiser goes on where it was; returns self.
@@ -252,6 +269,11 @@ class NetworkClassifier(ClassifierMixin, _Network):
         classes : all the labels there will ever be; needed at the first call, unless `fit` came before.
         sample_weight : as in `fit`.
         """
+        if self._whole_batch:
+            raise InvalidInput(
+                f"partial_fit takes steps on minibatches, and optimizer={self.optimizer!r} all rows at once; use "
+                "another optimiser, or fit with warm_start=True"
+            )
         first = not hasattr(self, "parameters_")
         if first and classes is None:
             raise InvalidInput("the first call of partial_fit needs classes=, all the labels there will ever be")
@@ -265,15 +287,43 @@ class NetworkClassifier(ClassifierMixin, _Network):
             raise InvalidInput(f"y holds labels that are not among the classes {self.classes_}")
         weights = self._class_weights(y, self._weights(sample_weight, X))
         if first:
-            self._one_output = self._has_one_output()
-            self._start(X, self._targets(numbers), "softmax", weights)
+            self._one_output, output = self._has_one_output(), self._output_unit()
+            self._start(X, self._targets(numbers), output, weights)
         targets = self._targets(numbers).astype(self.parameters_.dtype)
-        self._train_more(self._backprop(self._trained.topology), self._inputs(X), targets, weights)
+        self._train_more(self._backprop(self._trained.topology), self._inputs(X), targets, weights, numbers)
         return self
 
     def _targets(self, numbers: np.ndarray) -> np.ndarray:
-        """One number a row for a single sigmoid output, one-hot rows otherwise."""
-        return numbers[:, None].astype(float) if self._one_output else np.eye(len(self.classes_))[numbers]
+        """What the outputs are taught: one number a row for a single sigmoid output, a row of them otherwise."""
+        share = check_number("label_smoothing", self.label_smoothing, low=0, high=1, open_high=True)
+        if self._one_output:
+            targets = to_range(numbers[:, None].astype(float), share / 2, 1 - share / 2)
+        else:
+            targets = smooth(np.eye(len(self.classes_))[numbers], share)
+        return targets if self.target_range is None else to_range(targets, *self.target_range)
+
+    def _output_unit(self) -> str:
+        """The unit type of the outputs, which must reach the targets."""
+        outputs = self.topology.by_role("output") if isinstance(self.topology, Topology) else ()
+        if self.target_range is None:
+            return outputs[0].unit.name if len(outputs) == 1 else "softmax"
+        try:
+            low, high = map(float, self.target_range)
+        except (TypeError, ValueError):
+            raise InvalidInput(f"target_range must be (low, high) or None, got {self.target_range!r}") from None
+        unit = outputs[0].unit.name if len(outputs) == 1 else ("tanh" if low < 0 else "sigmoid")
+        if unit == "softmax":
+            raise InvalidInput(
+                "softmax outputs sum to 1 and cannot reach a target_range; use label_smoothing, or outputs that are "
+                f"free of each other: topology.with_units({outputs[0].name}='sigmoid')"
+            )
+        least, most = _REACH.get(unit, (-np.inf, np.inf))
+        if not least <= low < high <= most:
+            raise InvalidInput(
+                f"target_range must be (low, high) with {least:g} <= low < high <= {most:g} for {unit} outputs, "
+                f"got {self.target_range!r}"
+            )
+        return unit
 
     def _class_weights(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
@@ -294,8 +344,10 @@ class NetworkClassifier(ClassifierMixin, _Network):
         return True
 
     def predict_proba(self, X) -> np.ndarray:
-        """(n, n_classes) probabilities; each row sums to 1."""
+        """(n, n_classes) probabilities; each row sums to 1. Of a target_range, low stands for 0 and high for 1."""
         output = self._output(X).astype(np.float64)
+        if self.target_range is not None:
+            output = from_range(output, *self.target_range).clip(0, 1)
         if self._one_output:
             output = np.hstack([1 - output, output])
         output = np.maximum(output, 0)

@@ -66,6 +66,7 @@ def test_the_gradient_check_fails_when_the_gradient_is_wrong(monkeypatch):
 
     monkeypatch.setattr(Backprop, "__call__", wrong)
     assert check_gradient(Topology.mlp(4, 5, 3)) > 1e-4
+    assert check_gradient(Topology.mlp(4, 5, 3), directions=3) > 1e-5
 
 
 def test_a_pass_is_the_sum_over_synapses():

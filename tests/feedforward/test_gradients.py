@@ -1,0 +1,56 @@
+"""Backprop beside central differences: every unit, loss and option, where roads part, meet and share weights."""
+
+import numpy as np
+import pytest
+
+from bioneuro import Dense, Population, Topology
+from bioneuro.topology.units import ReLU
+from feedforward import check_gradient
+from feedforward.activations import ACTIVATIONS
+from feedforward.losses import CLOSED, ENTRIES, Huber
+
+LOSSES = [
+    *((loss, "tanh") for loss in ENTRIES),
+    (Huber(0.1), "linear"),
+    *((loss, unit) for loss in CLOSED for unit in CLOSED[loss]),
+    *((loss, "softmax") for loss in ENTRIES),
+]
+OPTIONS = {
+    "nothing": {},
+    "penalty": {"l2": 0.1},
+    "dropout": {"dropout": 0.3},
+    "noise": {"noise": 0.5},
+    "weights": {"weights": np.array([1.0, 0.0, 3.0, 0.5, 1.0])},
+    "normalised": {"batch_norm": ("e",)},
+}
+OPTIONS["all"] = {name: value for option in OPTIONS.values() for name, value in option.items()}
+
+
+def woven(unit, output):
+    """Skips, three roads to every output, a projection whose weights run both ways."""
+    return Topology(
+        [
+            Population("a", 3, "input", "linear", bias=False),
+            Population("b", 2, unit=unit),
+            Population("c", 3, unit=unit),
+            Population("e", 3, unit=unit),
+            Population("d", 3, "output", output),
+        ],
+        [
+            Dense("a", "b"),
+            Dense("b", "c", tied_to="a->b"),
+            Dense("c", "e"),
+            Dense("a", "e"),
+            Dense("e", "d"),
+            Dense("b", "d"),
+            Dense("a", "d"),
+        ],
+    )
+
+
+@pytest.mark.parametrize("option", OPTIONS)
+@pytest.mark.parametrize("unit", [*ACTIVATIONS, "softmax", ReLU(at_zero=1.0)], ids=str)
+def test_backprop_is_right_for_every_unit_loss_and_option(unit, option):
+    for loss, output in LOSSES:
+        error = check_gradient(woven(unit, output), loss=loss, directions=3, **OPTIONS[option])
+        assert error < 1e-6, (loss, output)
