@@ -3,6 +3,8 @@
 from bioneuro.lazy import lazy_names
 
 _NAMES = {
+    "EnsembleClassifier": "feedforward.estimators",
+    "EnsembleRegressor": "feedforward.estimators",
     "NetworkClassifier": "feedforward.estimators",
     "NetworkRegressor": "feedforward.estimators",
     "Autoencoder": "feedforward.estimators",

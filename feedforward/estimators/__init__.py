@@ -1,6 +1,7 @@
 """scikit-learn shells of the feedforward engine."""
 
 from feedforward.estimators.autoencoder import Autoencoder
+from feedforward.estimators.ensemble import EnsembleClassifier, EnsembleRegressor
 from feedforward.estimators.network import NetworkClassifier, NetworkRegressor
 
-__all__ = ["Autoencoder", "NetworkClassifier", "NetworkRegressor"]
+__all__ = ["Autoencoder", "EnsembleClassifier", "EnsembleRegressor", "NetworkClassifier", "NetworkRegressor"]

@@ -79,15 +79,13 @@ class BackpropShell(Shell):
             return
         X, targets, strata, weights = learnt
         held_X, held_targets, _, held_weights = held
-        epochs = check_number("epochs", self.epochs, low=0, integer=True)
-        steps = epochs * n_batches(len(X), self.batch_size) if len(X) and self.batch_size else 0
         recording = train(
             self._trained,
             backprop,
             X,
             targets,
-            optimizer=self._optimizer(steps),
-            epochs=epochs,
+            optimizer=self._optimizer(self._n_steps(len(X))),
+            epochs=self.epochs,
             batch_size=self.batch_size,
             key=key,
             strata=strata,
@@ -224,6 +222,11 @@ class BackpropShell(Shell):
         return first_parameters(
             topology, self.initializer, X, bias=biases, random_state=key.child("initialise"), dtype=targets.dtype
         )
+
+    def _n_steps(self, n_rows: int) -> int:
+        """How many steps the training takes; 0 where its numbers make no sense, which the training will say."""
+        epochs = check_number("epochs", self.epochs, low=0, integer=True)
+        return epochs * n_batches(n_rows, self.batch_size) if n_rows and self.batch_size else 0
 
     def _optimizer(self, steps: int) -> Transform:
         """The chain for a training of so many steps; 0: the rate stays where it starts."""

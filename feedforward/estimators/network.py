@@ -139,15 +139,25 @@ class _Network(BackpropShell):
         self._begin(topology, self._inputs(X), targets.astype(number), key, weights)
         return key
 
-    def _fit(self, X: np.ndarray, targets: np.ndarray, output: str, weights, strata: np.ndarray | None = None):
-        if weights is not None:
-            counted = weights > 0
-            X, targets, weights = X[counted], targets[counted], weights[counted]
-            strata = None if strata is None else strata[counted]
+    def fit(self, X, y, sample_weight=None):
+        """Learn from X (n, n_features) and y, (n,) labels, or (n,) or (n, n_outputs) numbers; returns self.
+
+        sample_weight : (n,) >= 0, how much each row counts in the loss, or None: all the same. Rows of weight 0 are
+            left out.
+        """
+        X, targets, output, weights, strata = self._task(X, y, sample_weight)
         key = self._start(X, targets, output, weights)
         backprop = self._backprop(self._trained.topology)
         self._train(backprop, self._inputs(X), targets.astype(self.parameters_.dtype), key, strata, weights)
         return self
+
+    def _task(self, X, y, sample_weight) -> tuple[np.ndarray, np.ndarray, str, np.ndarray | None, np.ndarray | None]:
+        """What is to be learnt, checked: rows that count, their targets, the unit of the outputs, weights, classes."""
+        X, targets, output, weights, strata = self._all_rows(X, y, sample_weight)
+        if weights is None:
+            return X, targets, output, None, strata
+        counted = weights > 0
+        return X[counted], targets[counted], output, weights[counted], None if strata is None else strata[counted]
 
     def _backprop(self, topology: Topology) -> Backprop:
         return Backprop(Network(topology), self.loss, l2=self.l2, dropout=self.dropout, noise=self.noise)
@@ -251,17 +261,12 @@ class NetworkClassifier(ClassifierMixin, _Network):
         self.label_smoothing = label_smoothing
         self.target_range = target_range
 
-    def fit(self, X, y, sample_weight=None):
-        """Learn from X (n, n_features) and labels y (n,); returns self.
-
-        sample_weight : (n,) >= 0, how much each row counts in the loss, or None: all the same. Rows of weight 0 are
-            left out.
-        """
+    def _all_rows(self, X, y, sample_weight):
         X, y = validate_data(self, X, y, dtype=FLOATS, order="C")
         self.classes_, numbers = as_classes(y)
         self._one_output, output = self._has_one_output(), self._output_unit()
         weights = self._class_weights(y, self._weights(sample_weight, X))
-        return self._fit(X, self._targets(numbers), output, weights, numbers)
+        return X, self._targets(numbers), output, weights, numbers
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """One pass over more rows, at the rate `learning_rate`; the optimiser goes on where it was; returns self.
@@ -372,16 +377,11 @@ class NetworkRegressor(RegressorMixin, _Network):
     True
     """
 
-    def fit(self, X, y, sample_weight=None):
-        """Learn from X (n, n_features) and numbers y, (n,) or (n, n_outputs); returns self.
-
-        sample_weight : (n,) >= 0, how much each row counts in the loss, or None: all the same. Rows of weight 0 are
-            left out.
-        """
+    def _all_rows(self, X, y, sample_weight):
         X, y = validate_data(self, X, y, dtype=FLOATS, order="C", multi_output=True, y_numeric=True)
         self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
         self._flat_targets = y.ndim == 1
-        return self._fit(X, y.reshape(len(y), -1).astype(X.dtype), "linear", self._weights(sample_weight, X))
+        return X, y.reshape(len(y), -1).astype(X.dtype), "linear", self._weights(sample_weight, X), None
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
