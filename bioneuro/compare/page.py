@@ -28,9 +28,10 @@ p { max-width: 46rem; } .soft { color: var(--soft); }
 table { border-collapse: collapse; font-size: .85rem; min-width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .5rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: middle; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: #fff; }
-td:first-child { min-width: 9rem; } thead th { font-weight: 600; border-bottom: 2px solid var(--ink); }
+td:first-child { min-width: 9rem; }
+thead th { min-width: 5.5rem; font-weight: 600; border-bottom: 2px solid var(--ink); }
 tr.control td { color: var(--soft); background: var(--tint); } td.best { font-weight: 700; color: var(--accent); }
-td small { display: block; color: var(--soft); font-size: .75rem; white-space: nowrap; }
+td small { display: block; font-weight: 400; color: var(--soft); font-size: .75rem; white-space: nowrap; }
 td.text { text-align: left; white-space: normal; min-width: 11rem; } small.wrap { white-space: normal; }
 ul { max-width: 46rem; padding-left: 1.2rem; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); gap: 1rem; }
@@ -134,8 +135,8 @@ def _chance(report: Report) -> list[str]:
     p = (best * n + 1) / (n + 2)  # a perfect score is a sample too
     reach = 1.96 * math.sqrt(2 * p * (1 - p) / n)
     return [
-        f"With {n:,} test rows a seed, accuracies near {p:.0%} that differ by less than {reach:.1%} in one seed differ "
-        "by chance."
+        f"With {n:,} test rows a seed, accuracies near {p:.0%} that differ by less than {reach:.1%} in one seed may "
+        "differ by chance."
     ]
 
 

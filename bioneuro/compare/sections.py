@@ -74,9 +74,9 @@ SECTIONS: dict[str, Section] = {
                 "their share grows. A network without layers loses units of its pixels instead."
             ),
             Sentence(
-                "Where units act on each other there is a second way to lose them, drawn dotted: silenced units go on "
-                "firing and inhibiting, only the readout no longer hears them. The solid line stands as far above the "
-                "dotted one as survivors, released, make up for the dead by taking over.",
+                "Where units act on each other there is a second way to lose them, drawn dotted: units called "
+                "silenced go on firing and inhibiting, only the readout no longer hears them. The solid line stands as "
+                "far above the dotted one as survivors, released, make up for the dead by taking over.",
                 measured(condition="silenced units"),
             ),
             Sentence(
