@@ -10,7 +10,7 @@ import pytest
 pytestmark = pytest.mark.small
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("bioneuro", "energy", "feedforward")
-UPPER = ("bioneuro.compare", "bioneuro.cli")  # may import the base and viz, no engine
+UPPER = ("bioneuro.compare", "bioneuro.cli", "bioneuro.__main__")  # may import the base and viz, no engine
 HEAVY = ("sklearn", "matplotlib", "tqdm", "numba", "scipy", "pandas")
 
 

@@ -1,5 +1,8 @@
 """Every command once, as a user would type it."""
 
+import subprocess
+import sys
+
 import pytest
 
 import bioneuro
@@ -27,6 +30,19 @@ def test_every_command_has_a_line_of_help_and_an_example(capsys):
         assert ended.value.code == 0
         assert " ".join(command.example.split()) in " ".join(shown.split())
         assert command.example.startswith(f"bioneuro {name}")
+
+
+def test_python_m_is_the_command_line():
+    def spoken(*arguments):
+        return subprocess.run(
+            [sys.executable, "-m", "bioneuro", *arguments], capture_output=True, text=True, timeout=60
+        )
+
+    shown = spoken("--version")
+    assert (shown.returncode, shown.stdout) == (0, f"bioneuro {bioneuro.__version__}\n")
+    mistaken = spoken("draw", "mpl", "3")
+    assert mistaken.returncode == 2
+    assert mistaken.stderr.startswith("bioneuro draw: unknown topology 'mpl'")
 
 
 def test_without_a_command_the_commands_are_listed(capsys):

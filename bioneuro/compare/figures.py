@@ -170,7 +170,8 @@ def _curves(rows: list[Row], curves: Curves, looks: Mapping[str, Look]) -> Figur
         looks=drawn,
         ax=_new_axes(),
     )
-    ax.set_ylim(top=1.02)
+    least = min(float(np.nanmin(values)) for values in runs.values())
+    ax.set_ylim(min(0.0, least) - 0.02, 1.02)  # an overlap may be negative
     ax.get_legend().remove()  # below the axes there is room for all names, on a phone too
     ax.figure.legend(loc="outside lower center", ncols=3, handlelength=3)
     return ax.figure
@@ -193,8 +194,12 @@ def _accuracies(report: Report, looks: Mapping[str, Look]) -> Figure:
         ax.plot(summary.mean, height, color=look.color, marker=look.marker, markersize=7, linestyle="none")
         ax.annotate(f"{summary.mean:.1%}", (summary.high, height), (8, 0), textcoords="offset points", va="center")
     ax.set_yticks(range(len(names)), names)
-    ax.set(title="Accuracy on unseen rows (grey: controls)", xlabel="accuracy")
-    ax.margins(x=0.12, y=0.08)
+    grey = " (grey: controls)" if any(report.study.models[name].control for name in names) else ""
+    begin = math.floor(10 * min(row.value for row in rows)) / 10
+    cut = f" (the axis begins at {begin:.0%}, to tell the best apart)" if begin > 0 else ""
+    ax.set(title=f"Accuracy on unseen rows{grey}", xlabel=f"accuracy{cut}")
+    ax.set_xlim(begin - 0.02 * (1 - begin), 1 + 0.12 * (1 - begin))  # room for a number beside a perfect score
+    ax.margins(y=0.08)
     ax.grid(axis="x", color="#e6e9ec")
     ax.set_axisbelow(True)
     return ax.figure

@@ -8,9 +8,10 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
-from bioneuro.compare.overview import COSTS, Column
+from bioneuro.compare.overview import COLUMNS, COSTS, Column
 from bioneuro.compare.results import notes, select
-from bioneuro.compare.trial import TEST_SHARE
+from bioneuro.compare.sections import SECTIONS, has_controls, several_seeds
+from bioneuro.compare.trial import n_test
 
 if TYPE_CHECKING:
     from bioneuro.compare.report import Report
@@ -27,44 +28,16 @@ p { max-width: 46rem; } .soft { color: var(--soft); }
 table { border-collapse: collapse; font-size: .85rem; min-width: 100%; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .5rem; border-bottom: 1px solid var(--line); text-align: right; vertical-align: middle; }
 th:first-child, td:first-child { text-align: left; position: sticky; left: 0; background: #fff; }
-td:first-child { min-width: 9rem; } thead th { font-weight: 600; border-bottom: 2px solid var(--ink); }
+td:first-child { min-width: 9rem; }
+thead th { min-width: 5.5rem; font-weight: 600; border-bottom: 2px solid var(--ink); }
 tr.control td { color: var(--soft); background: var(--tint); } td.best { font-weight: 700; color: var(--accent); }
-td small { display: block; color: var(--soft); font-size: .75rem; white-space: nowrap; }
+td small { display: block; font-weight: 400; color: var(--soft); font-size: .75rem; white-space: nowrap; }
 td.text { text-align: left; white-space: normal; min-width: 11rem; } small.wrap { white-space: normal; }
 ul { max-width: 46rem; padding-left: 1.2rem; }
 .figures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 27rem), 1fr)); gap: 1rem; }
 figure { margin: 0; } figure img { width: 100%; height: auto; } figure.wide { grid-column: 1 / -1; }
 code { background: var(--tint); padding: .1em .3em; border-radius: 3px; font-size: .85em; overflow-wrap: anywhere; }
 """
-
-SECTIONS = {
-    "classify": (
-        "Telling classes apart",
-        "Accuracy on the quarter of the rows that no model has seen. Grey rows learn nothing or have no "
-        "representation: a model earns its hidden units only where it stands clear of them.",
-    ),
-    "noise": (
-        "Noise in the input",
-        "The same fitted models on damaged pictures: pixels flipped, or Gaussian noise (standard deviation in units "
-        "of the range of a pixel). Lines are means over seeds, bands run from the worst to the best seed.",
-    ),
-    "lesion": (
-        "Dead units, dead synapses",
-        "Hidden units and synapses die and nothing is retrained. A dead unit says 0; the dead are nested as their "
-        "share grows. A Hopfield network has no hidden units and loses spins of its pixels. Where units act on each "
-        "other there is a second way to lose them, drawn dotted: silenced units go on firing and inhibiting, only the "
-        "readout no longer hears them. The solid line stands as far above the dotted one as survivors, released, make "
-        "up for the dead by taking over. Random sigmoid features all stay near one half, so their readout leans on "
-        "every one of them and falls at once. Memories of ten pictures are asked to recall them from 20 % flipped "
-        "pixels; only living pixels count.",
-    ),
-    "complete": (
-        "Memory: from a part, from noise",
-        "Each memory learns nothing but the stored pictures (black and white at each pixel's median) and gives them "
-        "back from 20 % flipped pixels, and from the upper half alone. Exact recall means not one wrong pixel. In the "
-        "pictures each pixel has the mean grey of its side of the median; flips on dark pixels are hard to see.",
-    ),
-}
 
 ONE_TOPOLOGY = (
     "Classifiers are laid on one topology, where they do not bring one of their own: some train all of it, others its "
@@ -77,14 +50,15 @@ def render(report: Report, pictures: Mapping[str, str]) -> str:
     """The page as text; `pictures` are the figures as SVG, by name."""
     study = report.study
     seeds = f"{study.seeds} seeds" if study.seeds > 1 else "one seed"
-    title = f"{study.data.name}: {len([m for m in study.models.values() if not m.control])} models compared"
+    n_models = sum(not model.control for model in study.models.values())
+    title = f"{study.data.name}: {n_models} models compared" if n_models > 1 else f"{study.data.name}: one model"
     parts = [
         f"<h1>{escape(title)}</h1>",
         f'<p class="soft">{study.data.n_samples:,} rows, {study.data.n_features} features, '
         f"{len(study.data.classes)} classes; a quarter held out; {seeds}; {escape(repr(study.topology))}.</p>",
         _overview(report, report.columns()),
         _how_to_read(report),
-        *(_section(task, pictures) for task in study.tasks),
+        *(_section(report, task, pictures) for task in study.tasks),
         "<h2>What each model is, and adds</h2>",
         f"<p>{ONE_TOPOLOGY}</p>",
         _models(report),
@@ -136,18 +110,34 @@ def _cell(report: Report, name: str, column: Column, best: bool = False) -> str:
 
 def _how_to_read(report: Report) -> str:
     """What the colours mean, how far chance reaches, and what is missing and why."""
-    n_test = round(TEST_SHARE * report.study.data.n_samples)
-    chance = 1.96 * math.sqrt(2 * 0.98 * 0.02 / n_test)  # of a difference between two accuracies near 98 %
+    several_models = sum(not model.control for model in report.study.models.values()) > 1
+    told = (
+        ("Means over seeds, with the worst and the best seed below.", several_seeds(report)),
+        ("Blue: the best model of a column.", several_models),
+        ("Grey: controls, which learn nothing or have no representation.", has_controls(report)),
+    )
+    sentences = [text for text, said in told if said] + _chance(report)
     reasons = {
         name: notes(select(report.rows, model=name)) for name, model in report.study.models.items() if not model.control
     }
     listed = "".join(f"<li>{escape(name)}: {escape(reason)}</li>" for name, reason in reasons.items() if reason)
     missing = f'<p class="soft">What is missing, and why:</p><ul class="soft">{listed}</ul>' if listed else ""
-    return (
-        f'<p class="soft">Means over seeds, with the worst and the best seed below. Blue: the best model of a column; '
-        f"grey: controls, which learn nothing or have no representation. With {n_test:,} test rows a seed, accuracies "
-        f"near 98 % that differ by less than {chance:.1%} differ by chance.</p>{missing}"
-    )
+    return f'<p class="soft">{" ".join(sentences)}</p>{missing}'
+
+
+def _chance(report: Report) -> list[str]:
+    """A sentence on how far two accuracies p over n test rows differ by chance: 1.96 sqrt(2 p (1 - p) / n)."""
+    found = [report.summary(name, COLUMNS[0]) for name, model in report.study.models.items() if not model.control]
+    best = max((summary.mean for summary in found if summary is not None), default=None)
+    if best is None:
+        return []
+    n = n_test(report.study.data)
+    p = (best * n + 1) / (n + 2)  # a perfect score is a sample too
+    reach = 1.96 * math.sqrt(2 * p * (1 - p) / n)
+    return [
+        f"With {n:,} test rows a seed, accuracies near {p:.0%} that differ by less than {reach:.1%} in one seed may "
+        "differ by chance."
+    ]
 
 
 def _table(headings: Iterable[str], rows: Iterable[str], first: str = "model") -> str:
@@ -155,8 +145,8 @@ def _table(headings: Iterable[str], rows: Iterable[str], first: str = "model") -
     return f'<div class="scroll"><table><thead><tr>{head}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
 
 
-def _section(task: str, pictures: Mapping[str, str]) -> str:
-    heading, text = SECTIONS[task]
+def _section(report: Report, task: str, pictures: Mapping[str, str]) -> str:
+    heading, text = SECTIONS[task].heading, SECTIONS[task].text(report)
     drawn = [_figure(name, picture) for name, picture in pictures.items() if name.startswith(task)]
     return f'<h2>{escape(heading)}</h2><p>{escape(text)}</p><div class="figures">{"".join(drawn)}</div>'
 

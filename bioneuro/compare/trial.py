@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import math
 import time
 import traceback
 import warnings
@@ -58,6 +59,11 @@ class Outcome(NamedTuple):
     notices: list[str]
 
 
+def n_test(data: Dataset) -> int:
+    """How many rows of a data set no model sees before it is tested."""
+    return math.ceil(TEST_SHARE * data.n_samples)
+
+
 def run_trial(trial: Trial, model: Model, data: Dataset, topology: Topology, keep: str | None) -> Outcome:
     """Run a trial; what fails becomes a row with its reason. `keep` is a file for the fitted classifier, or None."""
     parts = [(name, part) for name in trial.tasks for part in tasks.TASKS[name] if part.kind == trial.kind]
@@ -66,7 +72,7 @@ def run_trial(trial: Trial, model: Model, data: Dataset, topology: Topology, kee
         warnings.simplefilter("always")
         warnings.simplefilter("error", TrainingInterrupted)  # half a training must not pass for a result
         with _failures_as_rows(trial, [name for name, _ in parts], outcome):
-            train, test = data.split(TEST_SHARE, random_state=trial.seed)
+            train, test = data.split(n_test(data), random_state=trial.seed)
             prepare = _fit_classifier if trial.kind == "classifier" else _open_storage
             subject = prepare(trial, model, train, test, topology, keep, outcome)
             for name, part in parts:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
@@ -60,7 +61,7 @@ def batches(
 
 def check_batch_size(batch_size: int, n_rows: int) -> int:
     """`batch_size` as an int >= 1; one larger than the data means a single batch of all rows."""
-    if isinstance(batch_size, bool) or int(batch_size) != batch_size or batch_size < 1:
+    if not isinstance(batch_size, Real) or isinstance(batch_size, bool) or not batch_size >= 1 or batch_size % 1:
         raise InvalidInput(f"batch_size must be an integer of at least 1, got {batch_size!r}")
     if n_rows < 1:
         raise InvalidInput("there is no data to learn from: X has 0 rows")
