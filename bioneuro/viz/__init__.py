@@ -9,6 +9,7 @@ from bioneuro.lazy import lazy_names
 _NAMES = {
     "bands": "bioneuro.viz.curves",
     "decision_boundary": "bioneuro.viz.boundary",
+    "descent_paths": "bioneuro.viz.descent",
     "draw": "bioneuro.viz.topology",
     "images": "bioneuro.viz.patterns",
     "confusion_matrix": "bioneuro.viz.confusion",

@@ -1,4 +1,4 @@
-"""`bands`: mean curves with the band of their seeds."""
+"""`bands`: mean or median curves with the band of their seeds."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ if TYPE_CHECKING:
 
 MANY = 5  # curves, above which the legend stands beside the axes
 SPREADS = {
-    "range": lambda runs, mean: (runs.min(axis=0), runs.max(axis=0)),
-    "sd": lambda runs, mean: (mean - runs.std(axis=0), mean + runs.std(axis=0)),
+    "range": lambda runs, middle: (runs.min(axis=0), runs.max(axis=0)),
+    "sd": lambda runs, middle: (middle - runs.std(axis=0), middle + runs.std(axis=0)),
 }
+CENTRES = {"mean": np.mean, "median": np.median}
 
 
 @styled
@@ -26,6 +27,7 @@ def bands(
     x: np.ndarray,
     *,
     band: str = "range",
+    centre: str = "mean",
     xlabel: str = "",
     ylabel: str = "",
     title: str = "",
@@ -34,7 +36,7 @@ def bands(
     looks: Mapping[str, Mapping[str, object]] | None = None,
     ax: Axes | None = None,
 ) -> Axes:
-    """Draw the mean of each curve over its seeds, with a band around it.
+    """Draw the mean (or median) of each curve over its seeds, with a band around it.
 
     Curves differ in colour, marker and line style, so that they can be told apart in grey too.
 
@@ -42,7 +44,8 @@ def bands(
     ----------
     curves : {name: (seeds, len(x)) or (len(x),)}; NaN leaves a gap.
     x : (points,) what the values belong to: noise level, share of dead units, epoch.
-    band : "range" from the least to the greatest seed, or "sd" one standard deviation to both sides.
+    band : "range" from the least to the greatest seed, or "sd" one standard deviation to both sides of the line.
+    centre : what the line shows, "mean" or "median".
     xlabel, ylabel : what the axes show, with unit.
     title : what the figure shows.
     percent : write shares in [0, 1] as per cent, on both axes where x is a share too.
@@ -56,6 +59,7 @@ def bands(
     if not curves:
         raise InvalidInput("there are no curves to draw; give {name: values}")
     choose("band", band, SPREADS)
+    choose("centre", centre, CENTRES)
     x = np.asarray(x, dtype=float)
     runs = {name: _runs(name, values, x) for name, values in curves.items()}
     markers = len(x) <= 25 if markers is None else markers
@@ -63,12 +67,12 @@ def bands(
     for k, (name, values) in enumerate(runs.items()):
         lap, place = divmod(k, len(PALETTE))
         colour, line = PALETTE[place], LINES[(place + lap) % len(LINES)]
-        mean = values.mean(axis=0)
+        middle = CENTRES[centre](values, axis=0)
         marker = MARKERS[(place + 2 * lap) % len(MARKERS)] if markers else None
         look = {"color": colour, "linestyle": line, "marker": marker} | dict((looks or {}).get(name, {}))
-        ax.plot(x, mean, **look, markeredgecolor="white", label=str(name), zorder=3)
+        ax.plot(x, middle, **look, markeredgecolor="white", label=str(name), zorder=3)
         if len(values) > 1:
-            ax.fill_between(x, *SPREADS[band](values, mean), color=look["color"], alpha=0.15, linewidth=0, zorder=2)
+            ax.fill_between(x, *SPREADS[band](values, middle), color=look["color"], alpha=0.15, linewidth=0, zorder=2)
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
     ax.grid(axis="y", color="#DDDDDD", linewidth=0.6)
     if percent:

@@ -130,6 +130,11 @@ def test_a_curve_is_the_mean_and_its_band_holds_the_seeds():
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("noise", "accuracy", "Noise")
 
 
+def test_a_curve_may_be_the_median():
+    ax = bands({"a": RUNS}, X, centre="median")
+    np.testing.assert_allclose(ax.lines[0].get_ydata(), [0.9, 0.8, 0.3])
+
+
 def test_a_band_of_standard_deviations_is_one_of_them_to_each_side():
     flat = np.array([[1.0, 1.0], [3.0, 3.0]])
     ax = bands({"a": flat}, [0, 1], band="sd")
@@ -166,6 +171,8 @@ def test_bands_refuses_in_words():
         bands({}, X)
     with pytest.raises(UnknownName, match="unknown band 'std'; did you mean 'sd'"):
         bands({"a": RUNS}, X, band="std")
+    with pytest.raises(UnknownName, match="unknown centre 'middle'"):
+        bands({"a": RUNS}, X, centre="middle")
 
 
 # -- boundaries --------------------------------------------------------------------------------------------------------
