@@ -1,6 +1,7 @@
 """The machine room: what every compiled engine stands on. Nothing is imported here, so that `keys` needs no Numba.
 
 kernel          @kernel, @scalar, specialise: compiled functions with a disk cache that notices every edit
+forms           the code of a kernel for calls from Python, from kernels and by address, each with the wrapper it needs
 keys            Key, seed_from: named streams of randomness below one seed
 philox          the counter-based generator
 distributions   single draws inside kernels

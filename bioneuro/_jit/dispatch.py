@@ -37,7 +37,9 @@ def address(function: Callable, *kinds: types.Type) -> int:
         if function not in _functions:
             _functions.append(function)
         return _functions.index(function)
-    compiled = function.get_compile_result(function.compile(kinds) and function.overloads[kinds].signature)
+    form = function.form("address")
+    form.compile(kinds)
+    compiled = form.overloads[kinds]
     return compiled.library.get_pointer_to_function(compiled.fndesc.llvm_cfunc_wrapper_name) | _tag(kinds)
 
 

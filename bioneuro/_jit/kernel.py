@@ -21,6 +21,7 @@ import numba
 import numpy as np
 from numba.extending import overload
 
+from bioneuro._jit.forms import INNER, Forms
 from bioneuro.errors import InvalidInput, choose
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
@@ -82,7 +83,7 @@ def twin_of(twin: types.FunctionType) -> Callable:
     Python calls of `twin`, and everything when the JIT is off, run `twin` itself.
     """
     _twins.add(twin)
-    return overload(twin, jit_options=_OPTIONS | {"forceinline": True})
+    return overload(twin, jit_options=_OPTIONS | INNER | {"forceinline": True})
 
 
 def specialise(template: Callable, /, **bound) -> Callable:
@@ -151,13 +152,13 @@ def _decorate(function: types.FunctionType, *, bound: dict | None = None, notify
         if trusted:
             function.__qualname__ = f"{name}_{surroundings.hex()}"
             try:
-                call, cached = numba.njit(function, cache=True, **_OPTIONS, **options), True
+                call, cached = Forms.of(function, _OPTIONS | options, cached=True), True
             except RuntimeError as error:  # Numba found no folder that it may write to
                 _notify(name, str(error))
         elif notify:
             _notify(name, "it, or a function it calls, closes over values or has no source file to watch for changes")
         if not cached:
-            call = numba.njit(function, **_OPTIONS, **options)
+            call = Forms.of(function, _OPTIONS | options, cached=False)
     _compiled[function] = _Compiled(call, digest, cached)
     return call
 
@@ -245,11 +246,10 @@ def _blake(*parts: bytes) -> bytes:
 
 def _statistics(function: types.FunctionType, record: _Compiled) -> KernelStatistics:
     name = f"{function.__module__}.{function.__name__}"
-    stats = getattr(record.call, "stats", None)
-    if stats is None:
-        return KernelStatistics(name, 0, 0, 0, False)
-    hits, misses = sum(stats.cache_hits.values()), sum(stats.cache_misses.values())
-    signatures = len(record.call.signatures)
+    forms = list(record.call.made()) if isinstance(record.call, Forms) else []
+    hits = sum(sum(form.stats.cache_hits.values()) for form in forms)
+    misses = sum(sum(form.stats.cache_misses.values()) for form in forms)
+    signatures = sum(len(form.signatures) for form in forms)
     return KernelStatistics(name, signatures, hits, misses if record.cached else signatures, record.cached)
 
 
