@@ -54,6 +54,6 @@ viz.bands(sizes, range(1, 6), xlabel="layer of weights, from input to output", y
 left.set(title="Gradients before training", yscale="log", xticks=range(1, 6))
 left.get_legend().remove()
 right.text(1.04, -0.7, "saturated at first")
-right.set(title="After 15 epochs at the better of two rates: three seeds", xlabel="accuracy on test digits", xlim=(0, 1), ylim=(6.6, -0.6))
-right.set_yticks(range(7), labels=REMEDIES)
+right.set(xlabel="accuracy on test digits", xlim=(0, 1), yticks=range(7), yticklabels=REMEDIES, ylim=(6.6, -0.6))
+right.set_title("After 15 epochs at the better of two rates: three seeds")
 figure.savefig("vanishing_gradients.png", dpi=150)
