@@ -170,6 +170,9 @@ def _curves(rows: list[Row], curves: Curves, looks: Mapping[str, Look]) -> Figur
         looks=drawn,
         ax=_new_axes(),
     )
+    for line in ax.lines:
+        if line.get_color() == GREY:
+            line.set_zorder(2.5)  # where a control does as well as a model, the model is seen
     least = min(float(np.nanmin(values)) for values in runs.values())
     ax.set_ylim(min(0.0, least) - 0.02, 1.02)  # an overlap may be negative
     ax.get_legend().remove()  # below the axes there is room for all names, on a phone too

@@ -110,6 +110,12 @@ def test_curves_of_accuracy_and_recall_begin_at_zero():
         assert 1 < top < 1.05
 
 
+def test_a_control_never_covers_a_model():
+    ax = report_of({"net": network()}, ["noise"], controls=True).figures()["noise-flip"].axes[0]
+    heights = {line.get_label(): line.get_zorder() for line in ax.lines}
+    assert heights.pop("net") > max(heights.values())
+
+
 def test_an_axis_of_accuracies_that_is_cut_says_so():
     cut = report_of({"net": network()}, ["classify"]).figures()["classify-accuracy"].axes[0]
     begin = float(re.search(r"begins at (\d+)%", cut.get_xlabel()).group(1)) / 100
