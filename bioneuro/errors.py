@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import math
 import numbers
+import reprlib
 from collections.abc import Iterable
 
 import numpy as np
@@ -51,8 +52,10 @@ def choose(what: str, given: str, allowed: Iterable[str]) -> str:
     allowed = list(allowed)
     if given in allowed:
         return given
-    near = difflib.get_close_matches(str(given), map(str, allowed), n=1, cutoff=0.5)
+    near = difflib.get_close_matches(given, map(str, allowed), n=1, cutoff=0.5) if isinstance(given, str) else []
     hint = f"did you mean {near[0]!r}? " if near else ""
+    if isinstance(given, type):
+        hint = f"it is a class, of which an object may be meant, {given.__name__}(...); "
     raise UnknownName(f"unknown {what} {given!r}; {hint}allowed: {', '.join(map(repr, allowed))}")
 
 
@@ -103,7 +106,8 @@ def check_numbers(name: str, values, *, low: float = -math.inf, high: float = ma
     try:
         numbers = np.asarray(values, float)
     except (TypeError, ValueError):
-        raise InvalidInput(f"{name} must be numbers, got {values!r}{f'; {hint}' if hint else ''}") from None
+        got = reprlib.repr(values)
+        raise InvalidInput(f"{name} must be numbers, got {got}{f'; {hint}' if hint else ''}") from None
     bad = numbers[~((numbers >= low) & (numbers <= high) & np.isfinite(numbers))]
     if bad.size:
         check_number(name, float(bad.flat[0]), low=low, high=high, open_high=high == math.inf, hint=hint)

@@ -10,7 +10,7 @@ from bioneuro.initializers import initialise
 from bioneuro.parameters import Parameters
 from bioneuro.topology import Topology
 from bioneuro.training.batches import Batch
-from bioneuro.training.loop import check_weights
+from bioneuro.training.checks import check_weights
 from feedforward.losses import Huber
 from feedforward.network import Backprop, Network
 from feedforward.normalisation import with_batch_norm

@@ -315,10 +315,10 @@ class Backprop:
         self.dropout = {name: share for name, share in dropout.items() if share > 0}
 
     def __call__(self, params: Parameters, batch: Batch, key: Key, step: int, out: Parameters) -> float:
+        self._check_data(batch.X, batch.y)
         if self._normalised:
             check_rows(len(batch.X), len(batch.X))
-        masks = self._drop(len(batch.X), key, step, params.dtype)
-        layers = self.network.forward(params, self._jitter(batch.X, key, step), masks, np.matmul, by_batch=True)
+        masks, layers = self._forward(params, batch, key, step)
         name = self.network.output.name
         z, a = layers.inputs[name], layers.outputs[name]
         delta = np.empty_like(z)
@@ -332,6 +332,26 @@ class Backprop:
             follow(_own(params, population), _matrix(of_batch), population.size, population.unit.momentum)
         return float(value)
 
+    def _forward(self, params: Parameters, batch: Batch, key: Key, step: int) -> tuple[dict[str, np.ndarray], Layers]:
+        """Masks and layers of a step of training."""
+        masks = self._drop(len(batch.X), key, step, params.dtype)
+        return masks, self.network.forward(params, self._jitter(batch.X, key, step), masks, np.matmul, by_batch=True)
+
+    def first_not_finite(self, params: Parameters, batch: Batch, key: Key, step: int) -> str | None:
+        """The first population of which something comes out that is not finite; None: the loss alone is not."""
+        outputs = self._forward(params, batch, key, step)[1].outputs
+        return next((name for name, a in outputs.items() if not np.all(np.isfinite(a))), None)
+
+    def _check_data(self, X: np.ndarray, y: np.ndarray) -> None:
+        """Kernels read as far as the network is wide, whatever is there."""
+        for name, values, population in (("X", X, self.network.input), ("y", y, self.network.output)):
+            if np.shape(values) != (len(X), population.size):
+                raise InvalidInput(
+                    f"{name} must have shape ({len(X)}, {population.size}), a number for each unit of "
+                    f"{population.name!r}, got {np.shape(values)}"
+                    + ("; class numbers become targets by np.eye(n_classes)[y]" if np.ndim(values) == 1 else "")
+                )
+
     def penalty(self, params: Parameters) -> float:
         """l2 |W|^2."""
         return self.l2 * sum(float(np.dot(params.theta[where], params.theta[where])) for where in weights_of(params))
@@ -340,6 +360,7 @@ class Backprop:
         """The training as a `Program`, which takes many steps in a compiled call; None where it cannot."""
         from feedforward.program import Program, reason_against
 
+        self._check_data(X, y)
         if self._normalised:
             check_rows(len(X), batch_size)
         if self._goes_by_itself or reason_against(self.network, optimizer, params) is not None:

@@ -46,6 +46,8 @@ def with_batch_norm(
     """
     if isinstance(populations, bool):
         populations = [population.name for population in topology.by_role("hidden")] if populations else []
+    if not isinstance(populations, Iterable):
+        raise InvalidInput(f"batch normalisation is for True, False or names of populations, got {populations!r}")
     names = [populations] if isinstance(populations, str) else list(populations)
     if not names:
         return topology

@@ -53,7 +53,7 @@ def unsmooth(t, share: float = 0.1) -> np.ndarray:
 
 
 def row_weights(
-    labels, class_weight: Mapping | Literal["balanced"] | None = None, sample_weight=None
+    labels, class_weight: Mapping | Literal["balanced"] | None = None, sample_weight=None, classes=None
 ) -> np.ndarray | None:
     """How much each row counts: w_i = sample_weight_i class_weight[labels_i], (n,); None where all count alike.
 
@@ -63,6 +63,7 @@ def row_weights(
     class_weight : {class: weight >= 0}, classes left out 1; "balanced": W / (k W_class), with W the weight of all rows,
         W_class that of the class and k the number of classes, so that all classes weigh the same.
     sample_weight : (n,) >= 0; a row of weight k counts like k copies of it.
+    classes : all that `class_weight` may name; None: those of the labels.
 
     Raises `InvalidInput` for weights that are negative, not finite or all 0, and for unknown classes.
 
@@ -76,27 +77,30 @@ def row_weights(
     if labels.ndim != 1 or own.shape != labels.shape:
         raise InvalidInput(f"labels and sample_weight must be (n,), got shapes {labels.shape} and {own.shape}")
     if class_weight is not None:
-        classes, numbers = np.unique(labels, return_inverse=True)
+        occurring, numbers = np.unique(labels, return_inverse=True)
         if isinstance(class_weight, Mapping):
-            factors = _named_factors(class_weight, classes.tolist())
+            factors = _named_factors(class_weight, occurring.tolist(), occurring if classes is None else classes)
         else:
             choose("class_weight (a dict or a name)", class_weight, ["balanced"])
-            mass = np.bincount(numbers, own, len(classes))
-            factors = np.divide(own.sum(), len(classes) * mass, out=np.zeros(len(classes)), where=mass > 0)
+            mass = np.bincount(numbers, own, len(occurring))
+            factors = np.divide(own.sum(), len(occurring) * mass, out=np.zeros(len(occurring)), where=mass > 0)
         own = own * factors[numbers]
     if len(own) and not own.any():
         raise InvalidInput("all weights are 0, which leaves no row to learn from; give some row a weight above 0")
     return own
 
 
-def _named_factors(class_weight: Mapping, classes: list) -> np.ndarray:
+def _named_factors(class_weight: Mapping, occurring: list, classes) -> np.ndarray:
+    classes = np.asarray(classes).tolist()
     left_out = [name for name in classes if name not in class_weight]
     strangers = [name for name in class_weight if name not in classes]
     if left_out and strangers:  # without a class left out, others may be absent from these rows by chance
         raise InvalidInput(
             f"class_weight names {strangers}, which no label is, and leaves out {left_out}; classes are {classes}"
         )
-    return np.array([check_number(f"class_weight[{name!r}]", class_weight.get(name, 1), low=0) for name in classes])
+    for name, weight in class_weight.items():
+        check_number(f"class_weight[{name!r}]", weight, low=0, open_high=True)
+    return np.array([float(class_weight.get(name, 1)) for name in occurring])
 
 
 def _floats(values) -> np.ndarray:

@@ -1,5 +1,6 @@
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +25,10 @@ def test_a_name_that_is_almost_right_is_guessed():
         choose("rule", "heb", ["hebb", "storkey"])
     with pytest.raises(UnknownName, match=r"^unknown rule 'xyz'; allowed: 'hebb', 'storkey'$"):
         choose("rule", "xyz", ["hebb", "storkey"])
+    with pytest.raises(UnknownName, match=r"^unknown rule None; allowed"):
+        choose("rule", None, ["none"])
+    with pytest.raises(UnknownName, match=r"it is a class, of which an object may be meant, Path\(...\); allowed"):
+        choose("rule", Path, ["path"])
 
 
 @pytest.mark.parametrize("good", [0, 0.5, 1, np.float32(0.25), "0.5"])

@@ -20,8 +20,8 @@ from bioneuro.optim.yellowfin import yellowfin
 _POSITIVE = {"low": 0, "open_low": True}
 _BETA = {"low": 0, "high": 1, "open_high": True}
 LIMITS = {
-    "rate": _POSITIVE,
-    "first_rate": _POSITIVE,
+    "rate": _POSITIVE | {"open_high": True},
+    "first_rate": _POSITIVE | {"open_high": True},
     "beta": _BETA,
     "beta1": _BETA,
     "beta2": _BETA,

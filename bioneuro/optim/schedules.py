@@ -20,7 +20,7 @@ def _check(schedule, rates: tuple[str, ...] = (), counts: tuple[str, ...] = ()) 
     """Rates are numbers >= 0, counts integers >= 1."""
     name = type(schedule).__name__
     for field in rates:
-        check_number(f"schedule {name}: {field}", getattr(schedule, field), low=0)
+        check_number(f"schedule {name}: {field}", getattr(schedule, field), low=0, open_high=True)
     for field in counts:
         check_number(f"schedule {name}: {field}", getattr(schedule, field), low=1, integer=True)
 
@@ -313,4 +313,4 @@ def over_training(name: str, first: float, steps: int) -> Schedule:
     "plateau": divided by ten when the loss has not fallen for five epochs.
     """
     choose("schedule", name, SCHEDULES)
-    return SCHEDULES[name](check_number("learning rate", first, low=0, open_low=True), steps)
+    return SCHEDULES[name](check_number("learning rate", first, low=0, open_low=True, open_high=True), steps)

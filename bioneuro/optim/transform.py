@@ -97,9 +97,19 @@ class clip(Transform):
         check_number("norm", self.norm, low=0, open_low=True)
 
     def update(self, update, state, parameters, step):
-        length = float(np.sqrt(np.dot(update, update)))
+        length = _length(update)
         if length > self.norm:
             update *= self.norm / length
+
+
+def _length(update: np.ndarray) -> float:
+    """|u|, also where the square of a large one overflows."""
+    with np.errstate(over="ignore"):
+        square = float(np.dot(update, update))
+    if np.isfinite(square):
+        return np.sqrt(square)
+    largest = float(np.abs(update).max())
+    return largest * _length(update / update.dtype.type(largest)) if np.isfinite(largest) else np.inf
 
 
 @dataclass(frozen=True)

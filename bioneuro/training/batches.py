@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from numbers import Real
 from typing import NamedTuple
 
 import numpy as np
 
 from bioneuro._jit.keys import Key
-from bioneuro.errors import InvalidInput
+from bioneuro.errors import InvalidInput, check_number
 from bioneuro.training.emphasis import Emphasis, Stratified
 
 
@@ -61,8 +60,8 @@ def batches(
 
 def check_batch_size(batch_size: int, n_rows: int) -> int:
     """`batch_size` as an int >= 1; one larger than the data means a single batch of all rows."""
-    if not isinstance(batch_size, Real) or isinstance(batch_size, bool) or not batch_size >= 1 or batch_size % 1:
-        raise InvalidInput(f"batch_size must be an integer of at least 1, got {batch_size!r}")
+    hint = "one as large as the data, or larger, takes all rows at once"
+    batch_size = check_number("batch_size", batch_size, low=1, integer=True, hint=hint)
     if n_rows < 1:
         raise InvalidInput("there is no data to learn from: X has 0 rows")
-    return int(batch_size)
+    return batch_size

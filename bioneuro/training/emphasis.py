@@ -23,7 +23,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bioneuro.errors import InvalidInput, check_field, choose
+from bioneuro.errors import check_field, choose
 
 
 @dataclass(frozen=True)
@@ -150,18 +150,6 @@ def as_emphasis(given: str | Emphasis | None) -> Emphasis:
     if given is None or isinstance(given, Emphasis):
         return given or Emphasis()
     return EMPHASES[choose("emphasis", given, EMPHASES)]
-
-
-def check_strata(strata, n_rows: int) -> np.ndarray | None:
-    """`strata` as class numbers, one a row."""
-    if strata is None:
-        return None
-    strata = np.asarray(strata)
-    if strata.shape != (n_rows,) or strata.dtype.kind not in "iu" or strata.min() < 0:
-        raise InvalidInput(
-            f"strata must be {n_rows} class numbers 0, 1, ..., one a row; got {strata.dtype} of shape {strata.shape}"
-        )
-    return strata
 
 
 def _whole(shares: np.ndarray) -> np.ndarray:

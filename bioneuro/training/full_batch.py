@@ -20,8 +20,9 @@ from bioneuro.parameters import Parameters
 from bioneuro.recording import Recording
 from bioneuro.topology import Topology
 from bioneuro.training.batches import Batch
+from bioneuro.training.checks import check_callbacks, check_data, check_key, check_weights
 from bioneuro.training.interrupt import Interruption, TrainingInterrupted
-from bioneuro.training.loop import GradientEstimator, Progress, check_weights, show_bar
+from bioneuro.training.loop import GradientEstimator, Progress, show_bar
 from bioneuro.training.threads import one_blas_thread
 
 METHODS = {"lbfgs": ("L-BFGS-B", {"ftol": 1e-14}), "cg": ("CG", {})}
@@ -79,6 +80,9 @@ def minimise(
     NotFiniteError if the loss is not finite; its `recording` holds the parameters after the last good iteration.
     """
     choose("method", method, METHODS)
+    check_data(X, y)
+    check_key(key)
+    callbacks = check_callbacks(callbacks)
     check_number("iterations", iterations, low=0, integer=True)
     check_number("tolerance", tolerance, low=0)
     if not len(X):
@@ -93,7 +97,7 @@ def minimise(
     size = 8 * parameters.theta.size
     copies = {"the data in float64": 8 * (np.size(X) + (0 if y is None else np.size(y))), "corrections": 24 * size}
     memory.require(copies, f"minimising over all rows of {parameters.topology!r}")
-    search = _Search(parameters, gradient, X, y, weights, key, frozen, tuple(callbacks), validation, patience)
+    search = _Search(parameters, gradient, X, y, weights, key, frozen, callbacks, validation, patience)
     with one_blas_thread(), Interruption() as interruption, show_bar(iterations, 0, progress) as bar:
         state = search.run(method, iterations, tolerance, interruption, bar)
     if interruption.requested:
@@ -140,15 +144,16 @@ class _Search:
         if iterations == 0 or not self.free.any():
             return Minimum(False, 0, 0, "nothing to do")
         name, options = METHODS[method]
-        found = scipy.optimize.minimize(
-            self._value_and_slope,
-            self.now.theta[self.free],
-            jac=True,
-            method=name,
-            bounds=bounds,
-            callback=after_iteration,
-            options={"maxiter": iterations, "gtol": tolerance} | options,
-        )
+        with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found here
+            found = scipy.optimize.minimize(
+                self._value_and_slope,
+                self.now.theta[self.free],
+                jac=True,
+                method=name,
+                bounds=bounds,
+                callback=after_iteration,
+                options={"maxiter": iterations, "gtol": tolerance} | options,
+            )
         return Minimum(bool(found.success), int(found.nit), int(found.nfev), str(found.message))
 
     def recording(self, state: Minimum | None) -> Recording:

@@ -2,11 +2,16 @@
 
 It serves every *gradient estimator*, any `gradient(parameters, batch, key, step, out) -> loss` that adds the gradient
 of the mean loss over the batch into `out` (`Parameters`, zero on entry): backprop, contrastive divergence, a local
-rule. One with memory of its own (persistent chains) shows it as a `state` attribute, so that it is saved and resumed.
-One that can take many steps in a compiled call offers `program(parameters, X, y, optimizer, batch_size, weights)`,
-which returns an object with the verbs load, run and store (see `feedforward.program`), or None where it cannot; its
-`weights` may be overwritten between runs. One that offers `losses_of(parameters, X, y)`, the loss of each row without
-anything drawn, can be trained with an emphasis on hard rows.
+rule. What else a gradient estimator may offer:
+
+    state                                           a memory of its own (persistent chains), saved and resumed
+    program(parameters, X, y, optimizer, batch_size, weights)
+                                                    many steps in a compiled call: an object with the verbs load, run
+                                                    and store (see `feedforward.program`), whose `weights` may be
+                                                    overwritten between runs; or None where it cannot
+    losses_of(parameters, X, y)                     the loss of each row, without anything drawn, for `Hard`
+    first_not_finite(parameters, batch, key, step)  the population where a training has diverged, for the message
+    takes_weights                                   True: batches with weights are understood
 """
 
 from __future__ import annotations
@@ -17,6 +22,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +35,17 @@ from bioneuro.parameters import Parameters
 from bioneuro.recording import Recording
 from bioneuro.training.batches import Batch, batches, check_batch_size, epoch_order, n_batches
 from bioneuro.training.checkpoint import Before, TrainingState, digest_of_run, read, write
-from bioneuro.training.emphasis import Emphasis, as_emphasis, check_strata
+from bioneuro.training.checks import (
+    check_callbacks,
+    check_data,
+    check_effect,
+    check_emphasis,
+    check_key,
+    check_optimizer,
+    check_strata,
+    check_weights,
+)
+from bioneuro.training.emphasis import Emphasis
 from bioneuro.training.interrupt import Interruption, TrainingInterrupted
 from bioneuro.training.threads import one_blas_thread
 
@@ -100,22 +116,21 @@ def fit(
 
     Raises
     ------
-    NotFiniteError if the loss is not finite; its `recording` holds the parameters at the end of the last good epoch.
+    NotFiniteError if the loss is not finite; its `recording` holds the parameters at the end of the last good epoch,
+    and no state.
     """
     epochs = check_number("epochs", epochs, low=0, integer=True)
+    check_data(X, y)
+    check_optimizer(optimizer)
+    check_key(key)
     batch_size = check_batch_size(batch_size, len(X))
     if patience is not None:
         check_number("patience", patience, low=1, integer=True)
         if validation is None:
             raise InvalidInput("patience watches a validation loss; give validation as well")
     weights, strata = check_weights(weights, gradient, X), check_strata(strata, len(X))
-    emphasis = _check_emphasis(emphasis, strata, gradient)
-    differ = emphasis.corrects or (weights is not None and len(np.unique(weights[weights > 0])) > 1)
-    if batch_size == 1 and differ:
-        raise InvalidInput(
-            "in minibatches of one row weights have no effect, because its loss is divided by its weight; use "
-            "batch_size=2 or more, or have some rows come more often (emphasis)"
-        )
+    emphasis, callbacks = check_emphasis(emphasis, strata, gradient), check_callbacks(callbacks)
+    check_effect(weights, emphasis, batch_size)
     copies = {name: parameters.nbytes for name in ("parameters", "gradient", "first moment", "second moment", "copies")}
     memory.require(copies, f"training {parameters.topology!r}")
     before = before or Before(0, None)
@@ -127,7 +142,6 @@ def fit(
             "the state to go on from belongs to another training: first parameters, optimiser, data, seed and "
             "batch_size must be the same; give another checkpoint file, or begin anew without state"
         )
-    callbacks = tuple(callbacks)
     trainer = _Trainer(
         parameters,
         gradient,
@@ -188,9 +202,7 @@ class _Trainer:
         self.validation, self.patience, self.run = validation, patience, run
         self.steps_per_epoch = n_batches(len(X), batch_size)
         self.out = Parameters.zeros(parameters.topology, parameters.dtype)
-        offer = getattr(gradient, "program", None)
-        weights = weights.copy() if emphasis.corrects else weights  # which a program may keep, to be overwritten
-        self.program = None if offer is None else offer(self.parameters, X, y, optimizer, batch_size, weights)
+        self.program = self._compiled()
         if state is None:
             self.step, self.open_loss, self.loss, self.validation_loss, self.best_theta = 0, 0.0, [], [], None
             self.row_losses = None
@@ -207,6 +219,14 @@ class _Trainer:
                 self.gradient.state = copy.deepcopy(state.gradient)
         optimizer.see(self.validation_loss or self.loss)
 
+    def _compiled(self):
+        """A new program, where there can be one; it may keep the weights, which it has overwritten."""
+        offer = getattr(self.gradient, "program", None)
+        if offer is None:
+            return None
+        weights = self.weights.copy() if self.emphasis.corrects else self.weights
+        return offer(self.parameters, self.X, self.y, self.optimizer, self.batch_size, weights)
+
     @property
     def epoch(self) -> int:
         return self.step // self.steps_per_epoch
@@ -216,7 +236,8 @@ class _Trainer:
         with Interruption() as interruption, show_bar(epochs, self.epoch, progress) as bar:
             while self.epoch < epochs and not self._out_of_patience():
                 before = self.epoch
-                self._run_epochs(min(self._epochs_at_once(callbacks), epochs - before), interruption)
+                with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found here
+                    self._run_epochs(min(self._epochs_at_once(callbacks), epochs - before), interruption)
                 if self.step % self.steps_per_epoch:  # interrupted on the way
                     break
                 stop = self._end_epoch(callbacks) or interruption.requested
@@ -281,7 +302,7 @@ class _Trainer:
             self.out.theta[...] = 0
             loss = self.gradient(self.parameters, batch, self.key, self.before + self.step, self.out)
             if not np.isfinite(loss):
-                self._fail(f"the loss became {loss}")
+                self._fail(f"the loss became {loss}", batch)
             self.optimizer.update(self.out.theta, self.moments, self.parameters, self.before + self.step)
             self.parameters.theta += self.out.theta
             self._count(float(loss) * self._weight(batch.rows))
@@ -300,17 +321,30 @@ class _Trainer:
             done = self.step - start
             steps, losses = self.program.run(order, begins, done, self.before + start, self.key)
             if not np.all(np.isfinite(losses)):
+                self.program = self._compiled()  # numbers that are not finite stay in the places of the old one
                 if n > 1:  # look closer, epoch by epoch
                     self.step, self.open_loss = here
                     del self.loss[first:]
                     self.orders = {first: self.orders[first]}
                     return self._in_pieces(interruption)
-                self.step += int(np.argmin(np.isfinite(losses))) // self.batch_size
-                self.program.store(self.parameters, self.moments)
-                self._fail(f"the loss became {losses[~np.isfinite(losses)][0]}")
+                bad = begins[done] + int(np.argmin(np.isfinite(losses)))
+                self._go_back_before(int(np.searchsorted(begins, bad, side="right")) - 1, order, begins, here)
+                rows = order[begins[self.step - start] : begins[self.step - start + 1]]
+                what = f"the loss became {losses[bad - begins[done]]}"
+                self._fail(what, next(batches(self.X, self.y, rows, self.batch_size, weights=self.weights)))
             for loss in np.add.reduceat(losses, begins[done : done + steps] - begins[done]).tolist():
                 self._count(loss)
         self.program.store(self.parameters, self.moments)
+
+    def _go_back_before(self, bad: int, order: np.ndarray, begins: np.ndarray, here: tuple[int, float]) -> None:
+        """Take the steps of this call once more, up to number `bad`, for the parameters that it began with."""
+        start = here[0] // self.steps_per_epoch * self.steps_per_epoch
+        done = here[0] - start
+        self.program.load(self.parameters, self.moments)
+        while done < bad:
+            done += self.program.run(order, begins[: bad + 1], done, self.before + start, self.key)[0]
+        self.program.store(self.parameters, self.moments)
+        self.step = start + bad
 
     def _count(self, loss: float) -> None:
         """Take note of a step, and of the sum of the losses of its rows; close the epoch if it ends it."""
@@ -342,15 +376,22 @@ class _Trainer:
             return False
         return len(self.validation_loss) - 1 - int(np.argmin(self.validation_loss)) >= self.patience
 
-    def _fail(self, what: str) -> None:
+    def _fail(self, what: str, batch: Batch | None = None) -> None:
+        """Stop with the parameters of the last good epoch; `batch` is the one that led astray."""
         bad = [key for key in self.parameters if not np.all(np.isfinite(self.parameters[key]))]
+        look, where = getattr(self.gradient, "first_not_finite", None), ""
+        if batch is not None and look is not None:
+            name = look(self.parameters, batch, self.key, self.before + self.step)
+            where = "; the first numbers that are not finite come out of population "
+            where = f"{where}{name!r}" if name else "; what the network puts out is finite, and its loss too large"
         self.parameters.theta[...] = self.epoch_start
         error = NotFiniteError(
             f"{what} at step {self.step} (epoch {self.epoch + 1})"
+            + where
             + (f"; not finite: {', '.join(bad)}" if bad else "")
             + "; lower the learning rate, clip the gradient (optim.clip) or scale the data"
         )
-        error.recording = self.recording()
+        error.recording = replace(self.recording(), state=None)
         raise error
 
     def state(self) -> TrainingState:
@@ -371,29 +412,6 @@ class _Trainer:
         best = self.parameters if self.best_theta is None else self.parameters.like(self.best_theta)
         traces = {"loss": np.array(self.loss), "validation": np.array(self.validation_loss)}
         return Recording(best, self.state(), traces, self.interrupted)
-
-
-def check_weights(weights, gradient: GradientEstimator, X) -> np.ndarray | None:
-    if weights is None:
-        return None
-    weights = np.ascontiguousarray(weights)
-    if weights.shape != (len(X),) or not np.all(np.isfinite(weights)) or np.any(weights < 0):
-        raise InvalidInput(f"weights must be {len(X)} finite numbers >= 0, one a row; got shape {weights.shape}")
-    if not getattr(gradient, "takes_weights", False):
-        raise InvalidInput(f"{type(gradient).__name__} does not weigh rows; repeat rows instead")
-    return weights
-
-
-def _check_emphasis(given: str | Emphasis | None, strata, gradient: GradientEstimator) -> Emphasis:
-    """The emphasis, or the reason why it cannot be had."""
-    emphasis = as_emphasis("stratified" if given is None and strata is not None else given)
-    if emphasis.needs == "classes" and strata is None:
-        raise InvalidInput(f"{emphasis} goes by class; give strata, the class number of each row")
-    if emphasis.needs == "losses" and not hasattr(gradient, "losses_of"):
-        raise InvalidInput(f"{emphasis} goes by the loss of each row, which {type(gradient).__name__} does not tell")
-    if emphasis.corrects and not getattr(gradient, "takes_weights", False):
-        raise InvalidInput(f"{emphasis} weighs rows, which {type(gradient).__name__} does not; use correction=0")
-    return emphasis
 
 
 def show_bar(epochs: int, done: int, progress: bool):

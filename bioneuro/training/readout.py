@@ -66,6 +66,11 @@ def fit_readout(
         raise InvalidInput(
             f"features and classes must have the same length >= 1, got {len(features)} and {len(classes)}"
         )
+    if np.asarray(classes).dtype.kind not in "iub" or np.min(classes) < 0 or np.max(classes) >= n_classes:
+        raise InvalidInput(
+            f"classes must be whole numbers from 0 to n_classes - 1 = {n_classes - 1}, "
+            f"got {np.asarray(classes).dtype} from {np.min(classes)} to {np.max(classes)}"
+        )
     if choose("solver", solver, ("auto", *SOLVERS)) == "auto":
         solver = "minibatch" if features.size > LARGE else "lbfgs"
     mean = features.mean(axis=0, dtype=np.float64)

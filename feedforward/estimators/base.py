@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from bioneuro._jit.keys import Key
-from bioneuro.errors import InvalidInput, check_number, choose
+from bioneuro.errors import InvalidInput, NotFiniteError, check_number, choose
 from bioneuro.initializers import output_bias
 from bioneuro.optim import OPTIMIZERS, Transform, as_optimizer, chain, dale, freeze, over_training
 from bioneuro.parameters import Parameters
 from bioneuro.recording import Recording
 from bioneuro.shell import Shell
 from bioneuro.topology import Topology
-from bioneuro.training.batches import n_batches
+from bioneuro.training.batches import check_batch_size, n_batches
+from bioneuro.training.checkpoint import Before
 from bioneuro.training.emphasis import Emphasis, as_emphasis
 from bioneuro.training.full_batch import METHODS, minimise
-from bioneuro.training.loop import Before
 from bioneuro.training.loop import fit as train
 from feedforward.calibration import first_parameters
 from feedforward.network import Backprop, Network, alive_masks
@@ -37,6 +36,10 @@ _NOT_WHOLE = {
     "checkpoint": ("writes no checkpoints", None),
 }
 _LITTLE = 10_000  # numbers in X below which training in float64 takes no noticeable time
+
+
+def _as_it_is(parameters: Parameters) -> Parameters:
+    return parameters
 
 
 class BackpropShell(Shell):
@@ -79,8 +82,8 @@ class BackpropShell(Shell):
             return
         X, targets, strata, weights = learnt
         held_X, held_targets, _, held_weights = held
-        recording = train(
-            self._trained,
+        self._run(
+            train,
             backprop,
             X,
             targets,
@@ -99,7 +102,6 @@ class BackpropShell(Shell):
             checkpoint=self.checkpoint,
             progress=self.progress,
         )
-        self._take(recording)
 
     def _minimise(self, backprop: Backprop, learnt: tuple, held: tuple, key: Key) -> None:
         """The same by a method of SciPy, which takes all rows at once; an epoch is an iteration."""
@@ -111,11 +113,12 @@ class BackpropShell(Shell):
         def validation(params: Parameters) -> float:
             return backprop.loss_of(settle(params), held_X, held_targets, held_weights)
 
-        recording = minimise(
-            self._trained,
+        recording = self._run(
+            minimise,
             backprop,
             X,
             targets,
+            finish=settle,
             method=self.optimizer,
             iterations=check_number("epochs", self.epochs, low=0, integer=True),
             key=key,
@@ -127,7 +130,6 @@ class BackpropShell(Shell):
             progress=self.progress,
         )
         self.converged_ = recording.state.converged
-        self._take(replace(recording, parameters=settle(recording.parameters)))
 
     @property
     def _whole_batch(self) -> bool:
@@ -153,8 +155,8 @@ class BackpropShell(Shell):
         strata: np.ndarray | None = None,
     ) -> None:
         """Carry a fitted network on with one pass over other rows, at the rate `learning_rate`."""
-        recording = train(
-            self._trained,
+        self._run(
+            train,
             backprop,
             X,
             targets,
@@ -167,7 +169,6 @@ class BackpropShell(Shell):
             weights=weights,
             before=Before(self.t_, self.optimizer_state_),
         )
-        self._take(recording)
 
     def _emphasis(self, strata: np.ndarray | None) -> Emphasis:
         """Which rows come how often; class numbers are at hand where there are classes."""
@@ -178,14 +179,24 @@ class BackpropShell(Shell):
             )
         return emphasis
 
-    def _take(self, recording: Recording) -> None:
-        """Keep what a training has left; its curves go on from those of the trainings before."""
-        self._learn(recording.parameters)
+    def _run(self, how: Callable[..., Recording], *data, finish=_as_it_is, **settings) -> Recording:
+        """Train by `fit` or `minimise` and keep what it leaves, after an error the last good weights."""
+        try:
+            recording = how(self._trained, *data, **settings)
+        except NotFiniteError as error:
+            self._take(error.recording, finish)
+            raise
+        self._take(recording, finish)
         steps = recording.state.iterations if self._whole_batch else recording.state.step
+        self.t_, self.optimizer_state_ = self.t_ + steps, getattr(recording.state, "optimizer", None)
+        return recording
+
+    def _take(self, recording: Recording, finish: Callable[[Parameters], Parameters]) -> None:
+        """Keep what a training has left; its curves go on from those of the trainings before."""
+        self._learn(finish(recording.parameters))
         self.loss_curve_ = np.append(self.loss_curve_, recording["loss"])
         self.validation_curve_ = np.append(self.validation_curve_, recording["validation"])
         self.n_iter_ = len(self.loss_curve_)
-        self.t_, self.optimizer_state_ = self.t_ + steps, getattr(recording.state, "optimizer", None)
 
     def _hold_out(self, key: Key, X: np.ndarray, *others: np.ndarray | None):
         """Rows to learn from, and rows kept aside for early stopping, where `patience` asks for it; each of `others`
@@ -224,24 +235,28 @@ class BackpropShell(Shell):
         )
 
     def _n_steps(self, n_rows: int) -> int:
-        """How many steps the training takes; 0 where its numbers make no sense, which the training will say."""
+        """How many steps the training takes."""
         epochs = check_number("epochs", self.epochs, low=0, integer=True)
-        return epochs * n_batches(n_rows, self.batch_size) if n_rows and self.batch_size else 0
+        return epochs * n_batches(n_rows, check_batch_size(self.batch_size, n_rows))
 
     def _optimizer(self, steps: int) -> Transform:
         """The chain for a training of so many steps; 0: the rate stays where it starts."""
         topology = self._trained.topology
         if not isinstance(self.optimizer, Transform):
             choose("optimizer", self.optimizer, [*OPTIMIZERS, *METHODS])
-            check_number("learning_rate", self.learning_rate, low=0, open_low=True)
-        schedule = over_training(self.schedule, self.learning_rate, steps) if steps else self.learning_rate
-        optimizer = as_optimizer(self.optimizer, schedule)
+        rate = check_number("learning_rate", self.learning_rate, low=0, open_low=True, open_high=True)
+        if callable(self.schedule):
+            raise InvalidInput(
+                f"schedule is a name, got {self.schedule!r}; an optimiser takes schedules as its rate: "
+                "optimizer=optim.adam(schedule)"
+            )
+        optimizer = as_optimizer(self.optimizer, over_training(self.schedule, rate, steps) if steps else rate)
         return chain(optimizer, freeze(self._frozen_keys(topology)), dale())
 
     def _frozen_keys(self, topology: Topology) -> tuple[str, ...]:
         """The keys never updated; "representation" stands for all that does not feed the output directly."""
         if self.frozen != "representation":
-            return tuple(self.frozen)
+            return (self.frozen,) if isinstance(self.frozen, str) else tuple(self.frozen)
         output = topology.by_role("output")[0].name
         readout = {projection.name for projection in topology.incoming(output)}
         return tuple(key for key in topology.layout if key not in readout and not key.startswith(f"{output}."))
@@ -253,7 +268,8 @@ class BackpropShell(Shell):
 
     def _layer_sizes(self) -> list[int]:
         """`hidden_layer_sizes` as a list; a number stands for one layer."""
-        return [int(size) for size in np.ravel(self.hidden_layer_sizes)]
+        sizes = np.ravel(self.hidden_layer_sizes).tolist()
+        return [check_number("a size in hidden_layer_sizes", size, low=1, integer=True) for size in sizes]
 
     def _pass(self, inputs: np.ndarray) -> dict[str, np.ndarray]:
         """What every population emits, {name: (n, size)}; each row by itself, dead units silent."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, clone
-from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from bioneuro._jit.keys import Key
@@ -16,7 +15,7 @@ from bioneuro.topology import Topology
 from bioneuro.training.emphasis import Emphasis
 from feedforward.estimators.base import BackpropShell
 from feedforward.network import Backprop, Network
-from feedforward.targets import from_range, smooth, to_range
+from feedforward.targets import from_range, row_weights, smooth, to_range
 
 _REACH = {"sigmoid": (0, 1), "tanh": (-1, 1)}  # between which outputs lie, where they are bounded
 _PARAMETERS = """
@@ -32,7 +31,7 @@ _PARAMETERS = """
         noise, emphasis, checkpoint and `partial_fit` are refused.
     learning_rate : > 0; where it starts. schedule : "linear" (falls to 0), "constant", or another name of
         `bioneuro.optim.SCHEDULES`.
-    epochs : passes over the data, >= 0. batch_size : rows a step, >= 1.
+    epochs : passes over the data, >= 0. batch_size : rows a step, >= 1; more than there are: all at once.
     l2 : penalty l2 |W|^2 on the weights, >= 0 (torch's weight_decay is 2 l2); biases are free.
     dropout : share in [0, 1) of the hidden units that are dead in each minibatch, or {population: share}.
     noise : standard deviation, >= 0, of Gaussian noise on the inputs, redrawn in each step; in their units.
@@ -41,8 +40,8 @@ _PARAMETERS = """
     initializer : see `bioneuro.initializers.initialise`; "auto" goes by the unit types; "lsuv" and
         "data-dependent" look at the data too (`feedforward.calibration`).
     centre : subtract the mean of the training inputs from every input.
-    class_weight : {label: weight}, "balanced" (n / (n_classes count)) or None: how much rows of a class count in the
-        loss (classifiers); a minibatch's loss is the weighted mean, so that batch_size must be 2 or more.
+    class_weight : {label: weight}, "balanced" (all classes weigh the same) or None: how much rows of a class count in
+        the loss (classifiers); a minibatch's loss is the weighted mean, so that batch_size must be 2 or more.
     emphasis : which rows come how often. None: each once an epoch; "stratified": minibatches hold the classes in the
         data's proportions; "balanced": in equal ones (both for classifiers); "hard": rows of large loss come more
         often; or an object of `bioneuro.training.emphasis`, which tells how each compares with class_weight.
@@ -331,10 +330,7 @@ class NetworkClassifier(ClassifierMixin, _Network):
         return unit
 
     def _class_weights(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
-        if self.class_weight is None:
-            return weights
-        own = compute_sample_weight(self.class_weight, y)
-        return own if weights is None else own * weights
+        return weights if self.class_weight is None else row_weights(y, self.class_weight, weights, self.classes_)
 
     def _has_one_output(self) -> bool:
         """Two classes and a topology with a single output unit, which then is a sigmoid."""

@@ -323,7 +323,11 @@ def test_score_samples_is_the_pseudo_likelihood_of_the_machine(machine):
         (RBM(k=0), InvalidInput, "k must be an integer"),
         (RBM(learning_rate=0), InvalidInput, r"learning_rate must be a number in \(0, inf\), got 0"),
         (RBM(momentum=1), InvalidInput, r"momentum must be a number in \[0, 1\), got 1"),
-        (RBM(batch_size=0), InvalidInput, "batch_size must be an integer of at least 1"),
+        (
+            RBM(batch_size=0),
+            InvalidInput,
+            r"batch_size must be an integer in \[1, inf\), got .*; one as large as the data",
+        ),
         (RBM(epochs=-1), InvalidInput, "epochs must be an integer"),
         (RBM(sigma=-1), InvalidInput, "sigma must be a number"),
         (RBM(dtype="float23"), UnknownName, "unknown dtype 'float23'; did you mean 'float32'"),

@@ -153,7 +153,11 @@ def test_it_works_in_pipelines_grids_clones_and_pickles(network):
         ({"schedule": "liner"}, UnknownName, "did you mean 'linear'"),
         ({"learning_rate": 0}, InvalidInput, r"learning_rate must be a number in \(0, inf\), got 0"),
         ({"epochs": -1}, InvalidInput, "epochs must be an integer"),
-        ({"batch_size": 0}, InvalidInput, "batch_size must be an integer of at least 1"),
+        (
+            {"batch_size": 0},
+            InvalidInput,
+            r"batch_size must be an integer in \[1, inf\), got .*; one as large as the data",
+        ),
         ({"dropout": 1.0}, InvalidInput, r"dropout of 'hidden' must be a number in \[0, 1\), got 1.0"),
         ({"dropout": {"hiden": 0.5}}, UnknownName, "did you mean 'hidden'"),
         ({"dtype": "float16"}, UnknownName, "allowed: 'auto', 'float32', 'float64'"),

@@ -40,6 +40,16 @@ def test_clip_bounds_the_length_of_the_whole_update(walk):
     assert np.linalg.norm(after.theta - theta) == pytest.approx(0.5, rel=1e-12)
 
 
+def test_clip_measures_gradients_whose_squares_overflow():
+    update = np.array([3e30, -4e30], np.float32)
+    optim.clip(1.0).update(update, {}, None, 0)
+    np.testing.assert_allclose(update, [0.6, -0.8], rtol=1e-6)
+    update[:] = np.inf, 1
+    with np.errstate(invalid="ignore"):
+        optim.clip(1.0).update(update, {}, None, 0)
+    assert np.isnan(update[0])  # and the training stops
+
+
 def test_clip_value_bounds_each_number_by_itself(walk):
     theta, gradients = walk
     after = take(optim.chain(optim.clip_value(0.2), optim.sgd(1.0)), Parameters(NET, theta.copy()), gradients[:1])

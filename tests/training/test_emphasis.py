@@ -215,7 +215,7 @@ def least_squares(params, batch, key, step, out):
         ({"emphasis": "balance"}, UnknownName, "did you mean 'balanced'"),
         ({"emphasis": 3}, UnknownName, "unknown emphasis 3; allowed: 'stratified', 'balanced', 'hard'"),
         ({"emphasis": "balanced", "strata": None}, InvalidInput, "goes by class; give strata"),
-        ({"emphasis": "hard", "gradient": least_squares}, InvalidInput, "which function does not tell"),
+        ({"emphasis": "hard", "gradient": least_squares}, InvalidInput, "which least_squares does not tell"),
         ({"strata": STRATA[:5]}, InvalidInput, r"strata must be 37 class numbers .* got int64 of shape \(5,\)"),
         ({"strata": STRATA - 1}, InvalidInput, "strata must be 37 class numbers 0, 1, ..., one a row"),
         ({"strata": STRATA / 2}, InvalidInput, "got float64"),

@@ -51,6 +51,12 @@ def test_lengths_must_agree():
         fit_readout(np.zeros((3, 2)), np.zeros(4, dtype=int), 2)
 
 
+@pytest.mark.parametrize("classes", [[0, 1, 3], [0, -1, 2], [0.0, 1.0, 2.0]])
+def test_classes_out_of_range_are_refused(classes):
+    with pytest.raises(InvalidInput, match=r"classes must be whole numbers from 0 to n_classes - 1 = 2, got"):
+        fit_readout(np.eye(3), np.array(classes), 3)
+
+
 @pytest.mark.parametrize("scale", ["each", "common"])
 def test_minibatches_come_near_the_minimum_that_lbfgs_finds(features, scale):
     X, y = (array[:200] for array in features)

@@ -1,0 +1,91 @@
+"""What can be trained on: the arguments of a training, checked before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from bioneuro._jit.keys import Key
+from bioneuro.errors import InvalidInput, check_numbers
+from bioneuro.optim import Transform
+from bioneuro.training.emphasis import Emphasis, as_emphasis
+
+
+def check_data(X, y) -> None:
+    """Refuse what is no array, and rows of different numbers."""
+    for name, values in (("X", X), ("y", y)):
+        if not isinstance(values, np.ndarray) and not (name == "y" and values is None):
+            raise InvalidInput(
+                f"{name} must be an array with one row for each example, got {type(values).__name__}; use np.asarray"
+            )
+    if y is not None and len(y) != len(X):
+        raise InvalidInput(f"X and y must have the same number of rows, got {len(X)} and {len(y)}")
+
+
+def check_optimizer(optimizer) -> None:
+    if not isinstance(optimizer, Transform):
+        raise InvalidInput(f"optimizer must be a Transform such as optim.adam(1e-3), got {optimizer!r}")
+
+
+def check_key(key) -> None:
+    if not isinstance(key, Key):
+        raise InvalidInput(f"key must be a Key, got {key!r}; use Key.from_seed(0) of bioneuro._jit.keys")
+
+
+def check_callbacks(callbacks: Iterable[Callable]) -> tuple[Callable, ...]:
+    """The callbacks as a tuple."""
+    if callable(callbacks) or not isinstance(callbacks, Iterable):
+        raise InvalidInput(f"callbacks must be a list of functions, got {callbacks!r}; give callbacks=[...]")
+    return tuple(callbacks)
+
+
+def check_weights(weights, gradient, X) -> np.ndarray | None:
+    """`weights` as a vector, one number >= 0 a row."""
+    if weights is None:
+        return None
+    checked = check_numbers("weights", weights, low=0)
+    if checked.shape != (len(X),):
+        raise InvalidInput(f"weights must be {len(X)} numbers, one a row; got shape {checked.shape}")
+    if not getattr(gradient, "takes_weights", False):
+        raise InvalidInput(f"{name_of(gradient)} does not weigh rows; repeat rows instead")
+    return np.ascontiguousarray(weights)
+
+
+def check_strata(strata, n_rows: int) -> np.ndarray | None:
+    """`strata` as class numbers, one a row."""
+    if strata is None:
+        return None
+    strata = np.asarray(strata)
+    if strata.shape != (n_rows,) or strata.dtype.kind not in "iu" or strata.min() < 0:
+        raise InvalidInput(
+            f"strata must be {n_rows} class numbers 0, 1, ..., one a row; got {strata.dtype} of shape {strata.shape}"
+        )
+    return strata
+
+
+def check_emphasis(given: str | Emphasis | None, strata, gradient) -> Emphasis:
+    """The emphasis, or the reason why it cannot be had."""
+    emphasis = as_emphasis("stratified" if given is None and strata is not None else given)
+    if emphasis.needs == "classes" and strata is None:
+        raise InvalidInput(f"{emphasis} goes by class; give strata, the class number of each row")
+    if emphasis.needs == "losses" and not hasattr(gradient, "losses_of"):
+        raise InvalidInput(f"{emphasis} goes by the loss of each row, which {name_of(gradient)} does not tell")
+    if emphasis.corrects and not getattr(gradient, "takes_weights", False):
+        raise InvalidInput(f"{emphasis} weighs rows, which {name_of(gradient)} does not; use correction=0")
+    return emphasis
+
+
+def check_effect(weights: np.ndarray | None, emphasis: Emphasis, batch_size: int) -> None:
+    """Refuse weights that would do nothing."""
+    differ = emphasis.corrects or (weights is not None and len(np.unique(weights[weights > 0])) > 1)
+    if batch_size == 1 and differ:
+        raise InvalidInput(
+            "in minibatches of one row weights have no effect, because its loss is divided by its weight; use "
+            "batch_size=2 or more, or have some rows come more often (emphasis)"
+        )
+
+
+def name_of(gradient) -> str:
+    """What to call a gradient estimator."""
+    return getattr(gradient, "__name__", type(gradient).__name__)
