@@ -18,16 +18,17 @@ INDEX, INT32 = ir.IntType(64), ir.IntType(32)
 
 def _register_file() -> tuple[int, int]:
     """Bytes in a vector register, and how many there are, of the processor that Numba compiles for."""
-    triple, _, features = cpu_target.target_context.codegen().magic_tuple()
-    has = set(features.split(","))
-    if "+avx512f" in has:
+    if "+avx512f" in _FEATURES:
         return 64, 32
-    if triple.startswith(("x86_64", "i686")):
-        return (32, 16) if "+avx2" in has else (16, 16)
+    if _TRIPLE.startswith(("x86_64", "i686")):
+        return (32, 16) if "+avx2" in _FEATURES else (16, 16)
     return 16, 32
 
 
+_TRIPLE, _, _FEATURES = cpu_target.target_context.codegen().magic_tuple()
+_FEATURES = set(_FEATURES.split(","))
 REGISTER_BYTES, REGISTERS = _register_file()
+MULTIPLIES_52_BITS = {"+avx512f", "+avx512ifma"} <= _FEATURES
 
 
 def vector_code(loop: Callable) -> Callable:
@@ -150,6 +151,12 @@ class Emitter:
     def fused(self, x, y, z):
         """x y + z, fused where the processor can."""
         return self.call("llvm.fmuladd", x, y, z)
+
+    def multiply_52(self, half: str, total, x, y):
+        """total + the upper ("h") or lower ("l") half of the product of the lower 52 bits of x and y; eight words."""
+        name, vector = f"llvm.x86.avx512.vpmadd52{half}.uq.512", total.type
+        kind = ir.FunctionType(vector, [vector] * 3)
+        return self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), [total, x, y])
 
     def call(self, name: str, *arguments):
         """An LLVM intrinsic on vectors of one type, which it also returns."""

@@ -82,8 +82,8 @@ def _compile(real, word, mantissa, ln2_high, ln2_low, root_half, exp_terms, log_
         high, low = x - k * ln2_high, k * ln2_low
         r = high - low
         lost = (high - r) - low
-        series = zero
-        for coefficient in exp_series:
+        series = exp_series[0]
+        for coefficient in exp_series[1:]:
             series = series * r + coefficient
         return r, r * r * series + lost, k, bits_of(shifted)
 
@@ -98,8 +98,8 @@ def _compile(real, word, mantissa, ln2_high, ln2_low, root_half, exp_terms, log_
         """log(1 + f) + k ln 2 for 1 + f in [sqrt(1/2), sqrt(2)], by 2 artanh(f / (2 + f))."""
         s = f / (two + f)
         z = s * s
-        series = zero
-        for coefficient in log_series:
+        series = log_series[0]
+        for coefficient in log_series[1:]:
             series = series * z + coefficient
         half_square = half * f * f
         return s * (half_square + z * series) + k * ln2_low - half_square + f + k * ln2_high

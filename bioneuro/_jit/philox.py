@@ -11,7 +11,7 @@ from llvmlite import ir
 from numba import types
 
 from bioneuro._jit.bits import multiply_wide
-from bioneuro._jit.emit import INDEX, INT32, REGISTER_BYTES, vector_code
+from bioneuro._jit.emit import INDEX, INT32, MULTIPLIES_52_BITS, REGISTER_BYTES, Emitter, vector_code
 from bioneuro._jit.kernel import scalar, twin_of
 
 _ROUNDS = 10
@@ -52,7 +52,7 @@ def _(c0, c1, c2, c3, k0, k1):
 
 # The vector units and the integer unit multiply at the same time; smaller registers than these gain nothing
 LANES = REGISTER_BYTES // 8
-VECTORS, SINGLES = (2, 4) if LANES == 8 else (0, 2)
+VECTORS, SINGLES = {8: (3, 8), 4: (2, 4)}.get(LANES, (0, 2))
 BLOCKS = VECTORS * LANES + SINGLES  # counters of one call of `philox_blocks`
 
 
@@ -65,24 +65,32 @@ def _philox_blocks_loop(c0, c1, c2, c3, k0, k1, words, start):
 @vector_code(_philox_blocks_loop)
 def philox_blocks(typing, c0, c1, c2, c3, k0, k1, words, start):
     def generate(context, builder, signature, arguments):
+        e = Emitter(context, builder, signature)
         c0, *others, k0, k1, words, start = arguments
         counters = []
         for group in range(VECTORS):
             lanes = ir.Constant(_VECTOR, list(range(group * LANES, (group + 1) * LANES)))
-            first, *same = (_splat(builder, word) for word in (c0, *others))
-            counters.append([builder.add(first, lanes), *same])
+            first, *same = (e.splat(word, _VECTOR) for word in (c0, *others))
+            counters += [builder.add(first, lanes), *same]
         for i in range(VECTORS * LANES, BLOCKS):
-            counters.append([builder.add(c0, INDEX(i)), *others])
-        for _ in range(_ROUNDS):  # all counters in step, so that the processor finds work for all its units
-            keys = {INDEX: (k0, k1), _VECTOR: (_splat(builder, k0), _splat(builder, k1))}
-            counters = [_round(builder, counter, keys[counter[0].type]) for counter in counters]
-            k0, k1 = builder.add(k0, INDEX(int(_WEYL_0))), builder.add(k1, INDEX(int(_WEYL_1)))
-        data = context.make_array(signature.args[6])(context, builder, words).data
-        for counter in counters:
+            counters += [builder.add(c0, INDEX(i)), *others]
+
+        def rounds(_, carried):  # all counters in step, so that the processor finds work for all its units
+            *words, k0, k1 = carried
+            keys = {INDEX: (k0, k1), _VECTOR: (e.splat(k0, _VECTOR), e.splat(k1, _VECTOR))}
+            following = []
+            for counter in zip(*[iter(words)] * 4, strict=True):
+                following += _round(e, counter, keys[counter[0].type])
+            return [*following, builder.add(k0, INDEX(int(_WEYL_0))), builder.add(k1, INDEX(int(_WEYL_1)))]
+
+        carried = rounds(0, [*counters, k0, k1])  # apart from the others: here the counters share a product
+        *counters, _, _ = e.loop(e.index(_ROUNDS - 1), carried, rounds)
+        target = e.address(6, words, start)
+        for counter in zip(*[iter(counters)] * 4, strict=True):
             for value in _in_order(builder, counter):
-                target = builder.bitcast(builder.gep(data, [start]), value.type.as_pointer())
-                builder.store(value, target).align = 8
-                start = builder.add(start, INDEX(getattr(value.type, "count", 1)))
+                place = builder.bitcast(target, value.type.as_pointer())
+                builder.store(value, place).align = 8
+                target = builder.gep(target, [e.index(getattr(value.type, "count", 1))])
         return context.get_dummy_value()
 
     word = types.uint64
@@ -92,33 +100,60 @@ def philox_blocks(typing, c0, c1, c2, c3, k0, k1, words, start):
 _VECTOR = ir.VectorType(INDEX, LANES)
 
 
-def _round(builder, counter, keys):
+def _round(e, counter, keys):
     """One round of one counter, or of a vector of counters."""
     c0, c1, c2, c3 = counter
-    high_0, low_0 = _product(builder, c0, int(_MULTIPLIER_0))
-    high_1, low_1 = _product(builder, c2, int(_MULTIPLIER_1))
-    return [
-        builder.xor(builder.xor(high_1, c1), keys[0]),
-        low_1,
-        builder.xor(builder.xor(high_0, c3), keys[1]),
-        low_0,
-    ]
+    product = _product if c0.type == INDEX else _product_by_carry if MULTIPLIES_52_BITS else _product_by_halves
+    high_0, low_0 = product(e, c0, int(_MULTIPLIER_0))
+    high_1, low_1 = product(e, c2, int(_MULTIPLIER_1))
+    xor = e.builder.xor
+    return [xor(xor(high_1, c1), keys[0]), low_1, xor(xor(high_0, c3), keys[1]), low_0]
 
 
-def _product(builder, x, factor: int):
-    """High and low 64 bits of x times a constant; vectors multiply by halves of 32 bits."""
-    if x.type == INDEX:
-        double = ir.IntType(128)
-        product = builder.mul(builder.zext(x, double), double(factor))
-        return builder.trunc(builder.lshr(product, double(64)), INDEX), builder.trunc(product, INDEX)
-    half, low_half, factor_low, factor_high, whole = (
-        ir.Constant(x.type, [value] * LANES) for value in (32, _HALF, factor & _HALF, factor >> 32, factor)
-    )
+def _product(e, x, factor: int):
+    """High and low 64 bits of x times a constant."""
+    builder, double = e.builder, ir.IntType(128)
+    product = builder.mul(builder.zext(x, double), double(factor))
+    return builder.trunc(builder.lshr(product, double(64)), INDEX), builder.trunc(product, INDEX)
+
+
+def _product_by_halves(e, x, factor: int):
+    """The same for vectors, where the widest product is that of 32 bits by 32."""
+    builder = e.builder
+    half, low_half, factor_low, factor_high = map(_everywhere, (32, _HALF, factor & _HALF, factor >> 32))
     low, high = builder.and_(x, low_half), builder.lshr(x, half)
-    middle = builder.add(builder.mul(high, factor_low), builder.lshr(builder.mul(low, factor_low), half))
+    lowest = builder.mul(low, factor_low)
+    middle = builder.add(builder.mul(high, factor_low), builder.lshr(lowest, half))
     cross = builder.add(builder.mul(low, factor_high), builder.and_(middle, low_half))
     carried = builder.add(builder.lshr(middle, half), builder.lshr(cross, half))
-    return builder.add(builder.mul(high, factor_high), carried), builder.mul(x, whole)
+    whole = builder.or_(builder.shl(cross, half), builder.and_(lowest, low_half))
+    return builder.add(builder.mul(high, factor_high), carried), whole
+
+
+def _product_by_carry(e, x, factor: int):
+    """The same where one instruction adds the upper or the lower half of a product of 52 bits by 52.
+
+    With factor = 2^12 f + rest, |rest| <= 2^11, and x = 2^52 x_1 + x_0,
+
+        high = x_1 f + upper(x_0 f) + carry,     2^52 carry = lower(x_0 f) + x rest / 2^12 - low / 2^12.
+
+    (x >> 12) rest in place of the middle term errs by less than 2^11, and always towards the same side, so that a shift
+    by 52 bits still finds the carry, or, where that side is below, minus the carry.
+    """
+    builder = e.builder
+    near = (factor + (1 << 11)) >> 12
+    rest, f, twelve, most = factor - (near << 12), _everywhere(near), _everywhere(12), _everywhere(52)
+    low = builder.mul(x, _everywhere(factor))
+    upper = e.multiply_52("h", builder.mul(builder.lshr(x, most), f), x, f)
+    lower = e.multiply_52("l", builder.mul(builder.lshr(x, twelve), _everywhere(rest)), x, f)
+    known = builder.lshr(low, twelve)
+    if rest < 0:
+        return builder.add(upper, builder.ashr(builder.sub(lower, known), most)), low
+    return builder.sub(upper, builder.ashr(builder.sub(known, lower), most)), low
+
+
+def _everywhere(value: int):
+    return ir.Constant(_VECTOR, [value & _WORD] * LANES)
 
 
 def _in_order(builder, counter):
@@ -133,12 +168,6 @@ def _in_order(builder, counter):
 
 def _shuffle(lanes):
     return ir.Constant(ir.VectorType(INT32, len(lanes)), lanes)
-
-
-def _splat(builder, word):
-    """The vector that holds a word in every lane."""
-    unset = ir.Constant(_VECTOR, ir.Undefined)
-    return builder.shuffle_vector(builder.insert_element(unset, word, INT32(0)), unset, _shuffle([0] * LANES))
 
 
 @scalar

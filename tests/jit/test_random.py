@@ -5,6 +5,7 @@ import pytest
 
 from bioneuro._jit import distributions
 from bioneuro._jit.kernel import kernel
+from bioneuro._jit.philox import BLOCKS
 from bioneuro._jit.random import (
     Key,
     fill_bernoulli,
@@ -58,6 +59,16 @@ def test_every_draw_is_the_naive_function_of_key_row_unit_and_step(kind, m, dtyp
         expected = [[naive.uniform(KEY, 2 + i, j, 5, dtype) for j in range(m)] for i in range(3)]
     # the normal quantile is good to 1e-15; everything else is exact
     np.testing.assert_allclose(out, np.array(expected, dtype), rtol=1e-14 if kind == "normal" else 0)
+
+
+@pytest.mark.parametrize("m", [BLOCKS, 4 * BLOCKS - 1, 6 * BLOCKS + 2, 641, 1500])
+def test_long_rows_come_out_as_numpys_philox_says(m):
+    row, step = 2, 5
+    before = np.array([2**64 - 1, row - 1, step, 0], np.uint64)  # NumPy counts up before it draws
+    words = np.random.Philox(counter=before, key=KEY.words).random_raw(m)
+    drawn = fill_uniform(KEY, step, np.empty(m), rows=row)
+    assert drawn.tolist() == ((words >> np.uint64(11)) / 2**53).tolist()
+    assert fill_bernoulli(KEY, step, 0.3, np.empty(m), rows=row).tolist() == (drawn < 0.3).tolist()
 
 
 def test_single_draws_in_a_kernel_equal_the_filled_arrays():
