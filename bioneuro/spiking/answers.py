@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from bioneuro.data.encoding import encode_rate
-from bioneuro.spiking.convert import SpikingNetwork, check_rows
+from bioneuro.spiking.convert import SpikingNetwork, check_network, check_rows
 from bioneuro.spiking.engine import simulate
 from bioneuro.spiking.inputs import SpikeTrain
 from bioneuro.topology import Lesion
@@ -40,6 +40,7 @@ def spike_counts(
     ------
     InvalidInput : rows outside [0, 1] or of another width, a duration that is no multiple of dt.
     """
+    check_network("a classification by spikes", network)
     topology = network.topology
     X = check_rows(X, network.source)
     source, output = topology.by_role("input")[0], topology.by_role("output")[0]

@@ -139,6 +139,7 @@ def to_rates(network: SpikingNetwork) -> Parameters:
     -------
     Parameters on `network.source`.
     """
+    check_network("to_rates", network)
     source, written, scale = network.source, network.parameters, network.scale
     rates = Parameters.zeros(source, written.dtype)
     for projection in source.projections:
@@ -217,6 +218,12 @@ def _unpacked(trained, input_mean) -> tuple[Parameters, np.ndarray | None]:
     if not trained.alive_.all():
         raise InvalidInput("convert the whole network, and give classify or spike_counts a lesion=")
     return trained.parameters_, trained.input_mean_
+
+
+def check_network(what: str, given) -> None:
+    """Raise `InvalidInput` for anything but what `to_spiking` returns."""
+    if not isinstance(given, SpikingNetwork):
+        raise InvalidInput(f"{what} takes a SpikingNetwork, as to_spiking returns it, got {type(given).__name__}")
 
 
 def check_rows(X, topology: Topology) -> np.ndarray:

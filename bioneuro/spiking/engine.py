@@ -64,7 +64,6 @@ def simulate(
     record=("spikes",),
     state: SpikingState | None = None,
     random_state=None,
-    n_threads: int | None = None,
     progress: bool = False,
     membrane: Mapping | None = None,
     lesion: Lesion | None = None,
@@ -100,7 +99,6 @@ def simulate(
         (`bioneuro.plasticity.grow`); spikes on their way still arrive. To see weights change, run in parts:
         `run = simulate(run.parameters, ..., state=run.state)`.
     random_state : None (fresh entropy), int, Generator or RandomState, of Poisson spikes and noise.
-    n_threads : accepted for the future; runs use one thread.
     progress : show a progress bar.
     membrane : {population: V, one number or one per unit} at the start of a run without `state`; v_rest by default, or
         v_reset where a neuron would fire at once.
@@ -130,9 +128,10 @@ def simulate(
     [0.0322, 0.0562, 0.0802]
     """
     if not isinstance(parameters, Parameters):
-        raise InvalidInput(f"simulate needs bioneuro.Parameters, got {type(parameters).__name__}")
-    if n_threads is not None:
-        check_number("n_threads", n_threads, low=1, integer=True)
+        raise InvalidInput(
+            f"simulate needs Parameters, weights on a topology, got {type(parameters).__name__}; "
+            "Parameters.zeros(topology) has all weights 0"
+        )
     run = _Run(parameters, inputs, duration, dt, rules, record, lesion, max_rate, record_limit)
     run.begin(state, membrane, random_state)
     run.go(progress)

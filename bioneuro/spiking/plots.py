@@ -9,7 +9,7 @@ import numpy as np
 
 from bioneuro.errors import InvalidInput, check_number, choose
 from bioneuro.recording import Recording
-from bioneuro.spiking.recording import spikes_of
+from bioneuro.spiking.recording import check_recording, spikes_of
 from bioneuro.viz.style import INK, LINES, PALETTE, axes_or_new, styled
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ def raster(
     most : units of each population that are drawn, its first ones; the title says where that is not all.
     ax : axes to draw on; new ones by default.
     """
+    check_recording("raster", recording)
     topology = recording.parameters.topology
     names = [population.name for population in topology.populations] if populations is None else _several(populations)
     check_number("most", most, low=1, integer=True)
@@ -65,6 +66,7 @@ def voltage(recording: Recording, population: str | None = None, *, ax: Axes | N
     population : whose membranes; the only one recorded by default.
     ax : axes to draw on; new ones by default.
     """
+    check_recording("voltage", recording)
     name = _the_one(recording, "voltage", population)
     times, traces, units = recording["times"], recording[f"voltage.{name}"], recording[f"voltage.{name}.units"]
     population = recording.parameters.topology[name]
@@ -100,6 +102,7 @@ def rate(
     width : s, of the bins that spikes are counted in.
     ax : axes to draw on; new ones by default.
     """
+    check_recording("rate", recording)
     names = _recorded(recording, "rate") if populations is None else _several(populations)
     if not names:
         raise InvalidInput('this recording holds no rates; simulate with record={"rate": True}')

@@ -115,6 +115,7 @@ def spikes_of(recording: Recording, population: str) -> tuple[np.ndarray, np.nda
 
     Raises `UnknownName` for a population that is not there, `InvalidInput` for a recording without spikes.
     """
+    check_recording("spikes_of", recording)
     layout = recording.parameters.topology.unit_layout
     where = layout[choose("population", population, layout)]
     if "spikes.units" not in recording.traces:
@@ -122,6 +123,12 @@ def spikes_of(recording: Recording, population: str) -> tuple[np.ndarray, np.nda
     units = recording["spikes.units"]
     chosen = (units >= where.start) & (units < where.stop)
     return units[chosen] - where.start, recording["spikes.times"][chosen]
+
+
+def check_recording(what: str, given) -> None:
+    """Raise `InvalidInput` for anything but what `simulate` returns."""
+    if not isinstance(given, Recording):
+        raise InvalidInput(f"{what} takes a Recording, as simulate returns it, got {type(given).__name__}")
 
 
 def _bytes(count: float) -> str:

@@ -14,6 +14,7 @@ from numba.core.errors import NumbaError
 from bioneuro.errors import InvalidInput, choose
 from bioneuro.parameters import Parameters
 from bioneuro.plasticity.homeostasis import AdaptiveThreshold, NormaliseWeights
+from bioneuro.plasticity.rate import RateRule
 from bioneuro.plasticity.spike import SPIKE_RULES, SpikeRule
 from bioneuro.spiking.synapse_kernels import CONSTANTS, KEEP, MAX_RULES, N_CONSTANTS, POST_DECAY, PRE_DECAY, SIGN, W_MAX
 from bioneuro.spiking.synapses import delay_steps, whole_steps
@@ -191,5 +192,14 @@ def _listed(given: Mapping | None):
         for rule in rules if isinstance(rules, list | tuple) else [rules]:
             if not isinstance(rule, RULES):
                 known = ", ".join([*SPIKE_RULES, "NormaliseWeights", "AdaptiveThreshold"])
-                raise InvalidInput(f"a rule of {name!r} is one of {known}, got {rule!r}")
+                raise InvalidInput(f"a rule of {name!r} is one of {known}, got {rule!r}{_way_out(rule)}")
             yield name, rule
+
+
+def _way_out(rule) -> str:
+    """What to do with something that is almost a rule of a run."""
+    if isinstance(rule, type):
+        return f"; make one: {rule.__name__}(...)"
+    if isinstance(rule, RateRule):
+        return "; rate rules learn from activities, without spikes: HebbianFeatures, LocalLearning"
+    return ""

@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from bioneuro.errors import InvalidInput, check_number, check_numbers
+from bioneuro.spiking.inputs import HIGHEST_DRIVE, HIGHEST_NOISE
 from bioneuro.topology import LIF
 
 GRID_SHIFT = 0.5825971579  # -zeta(1/2) / sqrt(2 pi): how far a walk on a grid overshoots, in its own steps
@@ -23,7 +24,7 @@ def lif_rate(drive, unit: LIF | None = None) -> np.ndarray:
 
     Parameters
     ----------
-    drive : V, v_rest + R I: where the membrane would settle; any shape.
+    drive : V, in [-10, 10], v_rest + R I: where the membrane would settle; any shape.
     unit : `LIF` with one number per constant; default `LIF()`.
 
     Returns
@@ -40,7 +41,7 @@ def lif_rate(drive, unit: LIF | None = None) -> np.ndarray:
     41.7149
     """
     unit = _one_neuron(unit)
-    drive = check_numbers("drive", drive, hint="volts")
+    drive = check_numbers("drive", drive, low=-HIGHEST_DRIVE, high=HIGHEST_DRIVE, hint="volts: 0.025 is 25 mV")
     fires = drive > unit.v_threshold
     above = np.where(fires, drive, np.inf)
     wait = unit.refractory - unit.tau_m * np.log1p((unit.v_reset - unit.v_threshold) / (above - unit.v_reset))
@@ -55,7 +56,7 @@ def siegert_rate(mean: float, sigma: float, unit: LIF | None = None, dt: float =
 
     Parameters
     ----------
-    mean : V, v_rest included; sigma : V, >= 0.
+    mean : V, in [-10, 10], v_rest included; sigma : V, in [0, 1].
     unit : `LIF` with one number per constant; default `LIF()`.
     dt : s; a neuron that looks at its threshold only every dt overlooks crossings in between, as if the threshold, and
         a soft reset, lay GRID_SHIFT sigma sqrt(dt / tau_m) higher. 0: continuous time.
@@ -77,8 +78,8 @@ def siegert_rate(mean: float, sigma: float, unit: LIF | None = None, dt: float =
     from scipy.special import erfcx
 
     unit = _one_neuron(unit)
-    mean = check_number("mean", mean, low=-1e3, high=1e3, hint="volts")
-    sigma = check_number("sigma", sigma, low=0, high=1e3, hint="volts")
+    mean = check_number("mean", mean, low=-HIGHEST_DRIVE, high=HIGHEST_DRIVE, hint="volts: 0.025 is 25 mV")
+    sigma = check_number("sigma", sigma, low=0, high=HIGHEST_NOISE, hint="volts: 0.005 is 5 mV")
     dt = check_number("dt", dt, low=0, high=0.1, hint="seconds")
     if sigma == 0:
         return float(lif_rate(mean, unit))

@@ -99,7 +99,8 @@ def as_unit(given: Unit | str | Mapping) -> Unit:
         for key in constants:
             choose(f"constant of unit {cls.name!r}", key, [field.name for field in fields(cls)])
         return cls(**constants)
-    raise InvalidInput(f"a unit is a Unit, a name ({', '.join(UNITS)}) or its JSON description, got {given!r}")
+    hint = f"; make one: {given.__name__}()" if isinstance(given, type) and issubclass(given, Unit) else ""
+    raise InvalidInput(f"a unit is a Unit, a name ({', '.join(UNITS)}) or its JSON description, got {given!r}{hint}")
 
 
 @dataclass(frozen=True)
@@ -331,12 +332,22 @@ class LIF(Unit):
 
         v_reset + soft_reset (V - v_threshold).
 
-    Times in seconds, voltages in volts relative to rest. `tau_m` membrane time constant (0, 1];
-    `refractory` >= 0 holds V there after a spike; v_reset < v_threshold; `soft_reset` in [0, 1]: 0 is the textbook's
-    reset to a value, 1 subtracts v_threshold - v_reset, so that no input is forgotten where a jump or a step of time
-    carries V past its threshold.
+    Each constant is one number, or one per unit of its population.
+
+    Parameters
+    ----------
+    tau_m : s, in (0, 1], of the membrane.
+    v_threshold, v_reset, v_rest : V, in [-1, 1], v_reset < v_threshold. Only differences count: by default voltages are
+        told from rest (v_rest 0), and -45e-3, -55e-3, -65e-3 make the same neuron as 20e-3, 10e-3, 0.
+    refractory : s, in [0, 1], for which V stays where the reset put it.
+    soft_reset : in [0, 1]; 0 is the textbook's reset to a value, 1 subtracts v_threshold - v_reset, so that no input is
+        forgotten where a jump or a step of time carries V past its threshold.
+
     Sources: Gerstner, Kistler, Naud, Paninski, Neuronal Dynamics (2014), section 1.3; reset by subtraction: Rueckauer,
     Lungu, Hu, Pfeiffer, Liu, Front. Neurosci. 11 (2017) 682.
+
+    >>> LIF(tau_m=(10e-3, 20e-3)).tau_m  # a population of two
+    (0.01, 0.02)
     """
 
     tau_m: float | tuple[float, ...] = 20e-3

@@ -6,7 +6,7 @@ import pytest
 from bioneuro import Conv2D, Dense, Parameters, Population, Topology
 from bioneuro.data import encode_poisson
 from bioneuro.errors import InvalidInput, ResourceError, UnknownName, UnsupportedTopology
-from bioneuro.plasticity import STDP
+from bioneuro.plasticity import STDP, Oja
 from bioneuro.spiking import (
     LIF,
     NoiseCurrent,
@@ -15,8 +15,12 @@ from bioneuro.spiking import (
     SpikeTrain,
     StepCurrent,
     lif_rate,
+    raster,
+    rate,
     siegert_rate,
     simulate,
+    spikes_of,
+    voltage,
 )
 
 SOURCE = Population("in", 3, "input", "linear", bias=False)
@@ -51,7 +55,6 @@ def test_a_grid_too_coarse_is_refused(projection, dt, message):
         ({"duration": -1.0}, r"duration must be a number in \[0, inf\)"),
         ({"duration": 0.0}, r"duration of 0 s is no step at all; take 0.0001 s \(dt=0.0001 s\) or more"),
         ({"max_rate": 0}, r"max_rate must be a number in \(0, inf\).*inf turns it off"),
-        ({"n_threads": 0}, "n_threads must be an integer"),
         ({"membrane": {"cell": 0.0}}, "unknown population whose membrane to set 'cell'; did you mean 'cells'"),
         ({"duration": np.inf}, r"duration must be a number in \[0, inf\), got inf; seconds"),
         ({"duration": 50.00005}, r"duration of 50.00005 s is not a multiple of dt=0.0001 s; take 50 s"),
@@ -132,6 +135,10 @@ def test_inputs_that_do_not_fit_the_network_are_refused(inputs, message):
         (lambda: Dense("a", "b", tau_synapse=-1e-3), "tau_synapse must be"),
         (lambda: siegert_rate(20e-3, -1.0), "sigma must be"),
         (lambda: lif_rate([25e-3, np.nan]), "drive must be a number in .* got nan; volts"),
+        (lambda: lif_rate(25), r"drive must be a number in \[-10, 10\], got 25.0; volts: 0.025 is 25 mV"),
+        (lambda: siegert_rate(20, 5), r"mean must be a number in \[-10, 10\], got 20; volts: 0.025 is 25 mV"),
+        (lambda: siegert_rate(20e-3, 5), r"sigma must be a number in \[0, 1\], got 5; volts: 0.005 is 5 mV"),
+        (lambda: Population("cells", 2, "output", LIF), r"got <class .*LIF'>; make one: LIF\(\)"),
         (lambda: lif_rate(20e-3, LIF(tau_m=[0.02, 0.03])), "theory is for one LIF neuron"),
     ],
 )
@@ -203,8 +210,27 @@ def test_what_is_refused_leaves_everything_as_it_was():
 
 
 def test_parameters_are_needed():
-    with pytest.raises(InvalidInput, match=r"simulate needs bioneuro\.Parameters, got Topology"):
+    with pytest.raises(InvalidInput, match=r"simulate needs Parameters, .* got Topology; Parameters.zeros\(topology\)"):
         simulate(Topology([CELLS]), {}, 1e-3)
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (STDP, r"'in->cells' is one of STDP, .* make one: STDP\(\.\.\.\)"),
+        (Oja(), r"got Oja\(\); rate rules learn from activities, without spikes: HebbianFeatures, LocalLearning"),
+        ("stdp", "is one of STDP, InhibitorySTDP, NormaliseWeights, AdaptiveThreshold, .*got 'stdp'$"),
+    ],
+)
+def test_what_is_almost_a_rule_is_shown_the_way(rule, message):
+    with pytest.raises(InvalidInput, match=message):
+        simulate(network(), {}, 1e-3, rules={"in->cells": rule})
+
+
+@pytest.mark.parametrize("look", [raster, voltage, rate, lambda given: spikes_of(given, "cells")])
+def test_figures_and_spikes_are_taken_from_a_recording_only(look):
+    with pytest.raises(InvalidInput, match="takes a Recording, as simulate returns it, got Parameters"):
+        look(network())
 
 
 def test_unknown_names_are_unknown_names():

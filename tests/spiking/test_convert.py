@@ -240,6 +240,14 @@ def test_ties_go_to_the_highest_membrane():
     assert classify(network, [[1.0, 0.0]], duration) == membranes.argmax(axis=1)
 
 
+def test_only_a_converted_network_answers_in_spikes():
+    for ask in (lambda model: classify(model, np.zeros((1, 64))), to_rates):
+        with pytest.raises(
+            InvalidInput, match="takes a SpikingNetwork, as to_spiking returns it, got NetworkClassifier"
+        ):
+            ask(NetworkClassifier())
+
+
 def test_a_converted_network_is_saved_with_its_scale(tmp_path):
     network = to_spiking(trained(NETS["hidden"]), X)
     save(tmp_path / "network.npz", network)

@@ -228,3 +228,15 @@ def test_biases_and_resting_potentials_are_constant_drive():
     run = simulate(params, {}, 0.4, record={"voltage": True})
     np.testing.assert_allclose(run["voltage.cell"][-1], [2e-3, 7e-3], rtol=1e-6)
     np.testing.assert_allclose(run["voltage.cell"][0], 2e-3)
+
+
+def test_only_differences_of_voltages_count():
+    """One neuron told from rest, and as an electrode sees it."""
+    from_rest = LIF(v_threshold=20e-3, v_reset=10e-3)
+    absolute = LIF(v_threshold=-45e-3, v_reset=-55e-3, v_rest=-65e-3)
+    spikes = []
+    for unit in (from_rest, absolute):
+        cell = Parameters.zeros(Topology([Population("cell", 1, "output", unit)]), "float64")
+        spikes.append(simulate(cell, {"cell": StepCurrent(25e-3)}, 0.5)["spikes.times"])
+    assert len(spikes[0]) > 10
+    np.testing.assert_array_equal(*spikes)
