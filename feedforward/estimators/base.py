@@ -187,11 +187,15 @@ class BackpropShell(Shell):
             self._take(error.recording, finish)
             raise
         self._take(recording, finish)
-        steps = recording.state.iterations if self._whole_batch else recording.state.step
-        self.t_, self.optimizer_state_ = self.t_ + steps, getattr(recording.state, "optimizer", None)
+        self._go_on_from(recording)
         return recording
 
-    def _take(self, recording: Recording, finish: Callable[[Parameters], Parameters]) -> None:
+    def _go_on_from(self, recording: Recording) -> None:
+        """Keep what `partial_fit` and a warm start begin with."""
+        steps = recording.state.iterations if self._whole_batch else recording.state.step
+        self.t_, self.optimizer_state_ = self.t_ + steps, getattr(recording.state, "optimizer", None)
+
+    def _take(self, recording: Recording, finish: Callable[[Parameters], Parameters] = _as_it_is) -> None:
         """Keep what a training has left; its curves go on from those of the trainings before."""
         self._learn(finish(recording.parameters))
         self.loss_curve_ = np.append(self.loss_curve_, recording["loss"])

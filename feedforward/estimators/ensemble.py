@@ -86,6 +86,7 @@ class _Ensemble(Shell):
         )
         for member, recording in zip(members, recordings, strict=True):
             member._take(recording)
+            member._go_on_from(recording)
         self.members_, self.topology_ = members, one.topology_
         for name in ("n_features_in_", "feature_names_in_", "classes_"):
             if hasattr(one, name):

@@ -53,7 +53,7 @@ def test_stratified_counts_are_exact_where_they_divide():
     assert all(abs(count[1] - 2) <= 1 for count in counts)
 
 
-@pytest.mark.parametrize("bad", [0, -3, 2.5, True, "a", "64", None, [32], float("nan"), float("inf")])
+@pytest.mark.parametrize("bad", [0, -3, 2.5, True, "a", None, [32], float("nan"), float("inf")])
 def test_a_bad_batch_size_is_refused(bad):
     with pytest.raises(
         InvalidInput, match=r"batch_size must be an integer in \[1, inf\), got .*; one as large as the data"
