@@ -8,6 +8,7 @@ import numba
 import numpy as np
 from numba import types
 
+from bioneuro._jit.borrow import Borrowed
 from bioneuro._jit.dispatch import address
 from bioneuro._jit.gemm import multiply, multiply_nt
 from bioneuro._jit.simd import Matrix
@@ -77,7 +78,7 @@ class Addresses:
 
     def calls(self, used: set[str], data: Data, loss: Loss) -> Calls:
         """The addresses of the kernels named, with `sort_by_feature` in the place of `gather` where that is used."""
-        self._kinds["D"] = numba.typeof(data)
+        self._kinds["D"] = Borrowed(numba.typeof(data))
         found = {name: self._of(*_KERNELS[name]) for name in sorted(used)}
         if "sort_by_feature" in found:
             found["gather"] = found.pop("sort_by_feature")

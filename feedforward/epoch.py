@@ -220,7 +220,7 @@ def train_members(team, worker, plan, data, learning, members, first, last, befo
         own_whole = Whole(whole.penalise, whole.limit, *gradient, whole.places, whole.own)
         rest = (learning.rule, learning.constants, learning.own, scratch, own_whole)
         own_learning = Learning(members.theta[m], *moments, *rest)
-        _steps(alone, 0, 1, own_plan, own_data, own_learning, first, last, before)
+        _steps(alone, 0, 1, borrowed(own_plan), borrowed(own_data), borrowed(own_learning), first, last, before)
 
 
 @kernel
@@ -445,8 +445,9 @@ def _update_panel(plan, data, learning, constants, edge, column, first, last, ro
     while first < last:
         count, gradient = min(BLOCK, last - first), _BLOCK
         if edge[PRE] == 0 and data.X.shape[0] == 0:
-            count, gradient = _like(starts, first, count)
-            if gradient != _ZEROS:
+            if starts[first] == starts[first + count]:
+                gradient = _ZEROS
+            else:
                 entries = (starts[first:], starts[first + 1 :], data.batch.rows[worker], data.batch.values[worker])
                 call(plan.calls.multiply_sparse, (*entries, error, block, count, width, False))
         else:
@@ -455,15 +456,6 @@ def _update_panel(plan, data, learning, constants, edge, column, first, last, ro
         place, numbers = weights.start + first * width, count * width
         _step(learning, place, numbers, constants, edge[OWN], scratch, gradient)
         first += count
-
-
-@scalar
-def _like(starts, first, most):
-    """How many features from `first` on have entries in this batch, or have none, as it does; where gradients are."""
-    count, none = 1, starts[first] == starts[first + 1]
-    while count < most and (starts[first + count] == starts[first + count + 1]) == none:
-        count += 1
-    return count, _ZEROS if none else _BLOCK
 
 
 @scalar

@@ -1,35 +1,66 @@
-"""Arrays without an owner: what a kernel passes on thousands of times without counting who holds it.
+"""Named tuples of arrays that kernels hand on by the dozen in every microsecond.
 
-Numba counts the holders of an array in a word that all threads share; a kernel that hands arrays on by the dozen in
-every microsecond spends more time on that word than on its numbers. `borrowed` gives the same arrays with nothing to
-count; whoever called the kernel holds the arrays themselves until it returns.
+Numba passes a tuple by copying what it holds, seven words for each array, and counts the holders of an array in a word
+that all threads share; both cost more than a small step does. `borrowed` gives the same tuple as one address, with
+nothing to count; whoever called the kernel holds the arrays themselves until it returns.
 """
 
 from __future__ import annotations
 
+import numba
+from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
+from numba.core.typing.templates import AttributeTemplate
+from numba.extending import infer_getattr, intrinsic, lower_getattr_generic, models, register_model
 
-from bioneuro._jit.kernel import twin_of
+
+class Borrowed(types.Type):
+    """The address of a named tuple of the type `kind`, which nobody changes."""
+
+    def __init__(self, kind: types.BaseNamedTuple):
+        self.kind = kind
+        super().__init__(f"Borrowed({kind})")
+
+
+@register_model(Borrowed)
+class _Address(models.PrimitiveModel):
+    def __init__(self, manager, kind):
+        super().__init__(manager, kind, ir.IntType(8).as_pointer())
+
+
+@infer_getattr
+class _Fields(AttributeTemplate):
+    key = Borrowed
+
+    def generic_resolve(self, borrowed, name):
+        fields = borrowed.kind.fields
+        return borrowed.kind[fields.index(name)] if name in fields else None
+
+
+@lower_getattr_generic(Borrowed)
+def _read_field(context, builder, borrowed, value, name):
+    pointer = builder.bitcast(value, context.get_value_type(borrowed.kind).as_pointer())
+    place = borrowed.kind.fields.index(name)
+    return builder.load(builder.gep(pointer, [ir.IntType(32)(0), ir.IntType(32)(place)]))
+
+
+def _borrowed(typing, values):
+    def generate(context, builder, signature, given):
+        place = cgutils.alloca_once(builder, given[0].type)
+        builder.store(_without_owner(context, builder, values, given[0]), place)
+        return builder.bitcast(place, ir.IntType(8).as_pointer())
+
+    return Borrowed(values)(values), generate
 
 
 def borrowed(values):
-    """An array, or a tuple that holds arrays, to be used while the caller's arguments live."""
+    """A named tuple, with arrays and such tuples in it, for the kernel that asks for it and those it calls."""
     return values
 
 
-@twin_of(borrowed)
-def _(values):
-    return lambda values: _borrowed(values)
-
-
-@intrinsic
-def _borrowed(typing, values):
-    def generate(context, builder, signature, given):
-        return _without_owner(context, builder, values, given[0])
-
-    return values(values), generate
+if not numba.config.DISABLE_JIT:  # no overload: a function of its own would take the place with it when it returns
+    borrowed = intrinsic(_borrowed)
 
 
 def _without_owner(context, builder, kind, value):

@@ -46,9 +46,13 @@ def multiply_sparse(rows, factors, first, last, m, columns, out, out0, more):
 @kernel
 def multiply_sparse_rows(starts, ends, indices, factors, m, out, rows, columns, more):
     """`multiply_sparse` for each row of the `Matrix` out: row i has entries starts_i to ends_i; returns 0."""
+    one_strip = columns == 4 * lanes(out.values)  # as wide as a panel: rows of few entries cost little more than these
     for i in range(rows):
-        if starts[i] < ends[i] or not more:
-            multiply_sparse(indices, factors, starts[i], ends[i], m, columns, out.values, out.start + i * out.row, more)
+        begin, end, place = starts[i], ends[i], out.start + i * out.row
+        if one_strip:
+            sum_scaled_rows(4, indices, factors, begin, end, m, out.values, place, None, more)
+        elif begin < end or not more:
+            multiply_sparse(indices, factors, begin, end, m, columns, out.values, place, more)
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Arrays that kernels hand on without counting who holds them."""
+"""Named tuples that kernels hand on by one address, without counting who holds their arrays."""
 
 import sys
 from typing import NamedTuple
@@ -13,9 +13,22 @@ from bioneuro._jit.kernel import kernel
 pytestmark = pytest.mark.small
 
 
+class Inner(NamedTuple):
+    values: np.ndarray
+    factor: int
+
+
 class Things(NamedTuple):
     first: np.ndarray
+    inner: Inner
     pair: tuple[np.ndarray, int]
+
+
+@kernel
+def add_row(things, i):
+    row = things.first[i]
+    row[0] += things.inner.values[i] * things.inner.factor + things.pair[0][i] * things.pair[1]
+    return row[0]
 
 
 @kernel
@@ -23,32 +36,37 @@ def add_rows(things):
     things = borrowed(things)
     total = 0.0
     for i in range(things.first.shape[0]):
-        row = things.first[i]
-        row[0] += things.pair[0][i] * things.pair[1]
-        total += row[0]
+        total += add_row(things, i)
     return total
 
 
 @kernel
-def second(values):
-    return borrowed(values)[1]
+def add_twice(things, others):
+    return add_rows(things) + add_row(borrowed(Things(others, things.inner, things.pair)), 1)
 
 
-def test_borrowed_arrays_are_the_arrays_in_tuples_of_tuples_too():
-    things = Things(np.arange(6.0).reshape(3, 2), (np.arange(3.0), 10))
-    assert add_rows(things) == 36.0
-    np.testing.assert_array_equal(things.first, [[0, 1], [12, 3], [24, 5]])
+def new_things():
+    return Things(np.arange(6.0).reshape(3, 2), Inner(np.arange(3.0), 10), (np.ones(3), 100))
 
 
-def test_an_array_alone_can_be_borrowed():
-    assert second(np.array([1.0, 2.0])) == 2.0
+def test_a_borrowed_tuple_is_read_by_the_kernels_it_is_handed_to():
+    things = new_things()
+    assert add_rows(things) == 336.0
+    np.testing.assert_array_equal(things.first, [[100, 1], [112, 3], [124, 5]])
+
+
+def test_a_tuple_put_together_in_a_kernel_can_be_borrowed():
+    things, others = new_things(), np.zeros((3, 2))
+    assert add_twice(things, others) == 336.0 + 110.0
+    np.testing.assert_array_equal(others, [[0, 0], [110, 0], [0, 0]])
 
 
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
 def test_the_caller_still_owns_what_was_lent():
-    things = Things(np.arange(6.0).reshape(3, 2), (np.arange(3.0), 10))
-    before = [sys.getrefcount(array) for array in (things.first, things.pair[0])]
+    things = new_things()
+    arrays = (things.first, things.inner.values, things.pair[0])
+    before = [sys.getrefcount(array) for array in arrays]
     for _ in range(100):
         add_rows(things)
-    assert [sys.getrefcount(array) for array in (things.first, things.pair[0])] == before
-    assert things.first[2, 0] == 4 + 100 * 20
+    assert [sys.getrefcount(array) for array in arrays] == before
+    assert things.first[2, 0] == 4 + 100 * 120
