@@ -11,6 +11,7 @@ from bioneuro._jit.kernel import kernel, scalar
 from bioneuro._jit.philox import philox, uniform32
 from bioneuro._jit.processor import fetch
 from bioneuro._jit.random import draw_normal
+from bioneuro._jit.simd import rows_of
 from bioneuro._jit.team import share
 
 SHIFT, GAIN, MEAN, VARIANCE = range(4)  # rows of `own`, what a normalised population learns; SHIFT is its bias
@@ -18,18 +19,14 @@ BATCH_MEAN, BATCH_VARIANCE, SPREAD, SHIFT_GRADIENT, GAIN_GRADIENT = range(
     5
 )  # rows of `batch`, what a batch tells of it
 N_BATCH = 5
+NEAR = 1 << 19  # bytes of data that stay in the cache by themselves
 _ONE, _TWO = np.uint64(1), np.uint64(2)  # unsigned places are not looked at for being negative
 _ONE_MORE = np.int64(1)
 
 
 @scalar
-def _row(m, i, columns):
-    return m.values[m.start + i * m.row :][:columns]
-
-
-@scalar
-def _clear(vector):
-    for j in range(vector.shape[0]):
+def _clear(vector, columns):
+    for j in range(columns):
         vector[j] = 0
 
 
@@ -40,11 +37,13 @@ def _clear(vector):
 def gather(data, to, begin, rows, worker, workers):
     """Copy the rows of a batch together, each worker some rows of dense inputs."""
     i0, i1 = share(rows, worker, workers, 1)
+    targets = rows_of(to, rows)
     for i in range(i0, i1):
-        source = data.X[data.order[begin + i]]
-        target = _row(to, i, source.shape[0])
-        for j in range(target.shape[0]):
+        source, target = data.X[data.order[begin + i]], targets[i]
+        for j in range(source.shape[0]):
             target[j] = source[j]
+    if data.X.size * data.X.itemsize < NEAR:
+        return 0
     for k in range(begin + rows + i0, min(begin + rows + i1, data.order.shape[0])):  # the next batch, from memory
         source, target = data.X[data.order[k]], data.y[data.order[k]]
         fetch(source, 0, source.shape[0])
@@ -59,7 +58,7 @@ def sort_by_feature(data, to, begin, rows, worker, workers):
     To share this work would cost more: what one core has written arrives late at another. `to` stays as it is.
     """
     starts, its_rows, its_values = data.batch.starts[worker], data.batch.rows[worker], data.batch.values[worker]
-    _clear(starts)
+    _clear(starts, starts.shape[0])
     for k in range(begin, begin + rows):
         features = data.features[data.row_starts[k] : data.row_ends[k]]
         for e in range(features.shape[0]):
@@ -87,11 +86,12 @@ def jitter(x, key, sigma, rows, columns, step, worker, workers):
     """x += sigma n, n standard normal as `random.fill_normal` draws it; each worker the rows that it gathered."""
     i0, i1 = share(rows, worker, workers, 1)
     number, draws, factor = np.empty(1, np.uint64), np.empty((1, columns), x.values.dtype), x.values.dtype.type(sigma)
+    inputs = rows_of(x, rows)
     for i in range(i0, i1):
         number[0] = i
         draw_normal(key, number, np.uint64(step), draws)
-        target, drawn = _row(x, i, columns), draws[0]
-        for j in range(target.shape[0]):
+        target, drawn = inputs[i], draws[0]
+        for j in range(columns):
             target[j] += factor * drawn[j]
     return 0
 
@@ -102,23 +102,23 @@ def jitter(x, key, sigma, rows, columns, step, worker, workers):
 @kernel
 def add_row(z, row, rows, columns):
     """z_i += row, for every i."""
-    source = row[:columns]
+    targets = rows_of(z, rows)
     for i in range(rows):
-        target = _row(z, i, columns)
-        for j in range(target.shape[0]):
-            target[j] += source[j]
+        target = targets[i]
+        for j in range(columns):
+            target[j] += row[j]
     return 0
 
 
 @kernel
 def sum_rows(m, out, rows, columns):
     """out = sum over i of m_i."""
-    total = out[:columns]
-    _clear(total)
+    sources = rows_of(m, rows)
+    _clear(out, columns)
     for i in range(rows):
-        source = _row(m, i, columns)
-        for j in range(total.shape[0]):
-            total[j] += source[j]
+        source = sources[i]
+        for j in range(columns):
+            out[j] += source[j]
     return 0
 
 
@@ -129,13 +129,14 @@ def drop(a, mask, emitted, key, share_dead, rows, columns, first, step):
     first : which unit of the population the first column is, a multiple of 4.
     """
     living, bound = a.values.dtype.type(1 / (1 - share_dead)), np.float32(share_dead)
+    sources, masks, targets = rows_of(a, rows), rows_of(mask, rows), rows_of(emitted, rows)
     for i in range(rows):
-        factors, source, target = _row(mask, i, columns), _row(a, i, columns), _row(emitted, i, columns)
-        for j in range(0, factors.shape[0], 4):
+        source, factors, target = sources[i], masks[i], targets[i]
+        for j in range(0, columns, 4):
             words = philox(np.uint64((first + j) // 4), np.uint64(i), np.uint64(step), np.uint64(0), key[0], key[1])
             for lane in range(4):
                 factors[j + lane] = living if uniform32(words[lane]) >= bound else 0
-        for j in range(target.shape[0]):
+        for j in range(columns):
             target[j] = source[j] * factors[j]
     return 0
 
@@ -143,47 +144,48 @@ def drop(a, mask, emitted, key, share_dead, rows, columns, first, step):
 @kernel
 def transpose(m, out, rows, columns):
     """out_ji = m_ij."""
+    sources, targets = rows_of(m, rows), rows_of(out, columns)
     for i in range(rows):
-        source = _row(m, i, columns)
-        for j in range(source.shape[0]):
-            out.values[out.start + j * out.row + i] = source[j]
+        for j in range(columns):
+            targets[j, i] = sources[i, j]
     return 0
 
 
 @kernel
 def multiply_entries(m, by, rows, columns):
     """m_ij *= by_ij."""
+    targets, factors = rows_of(m, rows), rows_of(by, rows)
     for i in range(rows):
-        target, factors = _row(m, i, columns), _row(by, i, columns)
-        for j in range(target.shape[0]):
-            target[j] *= factors[j]
+        target, factor = targets[i], factors[i]
+        for j in range(columns):
+            target[j] *= factor[j]
     return 0
 
 
 @kernel
 def scale(x, weights, out, rows, columns, more):
     """out (+)= x w, unit by unit."""
-    w = weights[:columns]
+    sources, targets = rows_of(x, rows), rows_of(out, rows)
     for i in range(rows):
-        source, target = _row(x, i, columns), _row(out, i, columns)
+        source, target = sources[i], targets[i]
         if more:
-            for j in range(target.shape[0]):
-                target[j] += source[j] * w[j]
+            for j in range(columns):
+                target[j] += source[j] * weights[j]
         else:
-            for j in range(target.shape[0]):
-                target[j] = source[j] * w[j]
+            for j in range(columns):
+                target[j] = source[j] * weights[j]
     return 0
 
 
 @kernel
 def sum_products(x, m, out, rows, columns):
     """out[j] = sum over i of x_ij m_ij."""
-    total = out[:columns]
-    _clear(total)
+    lefts, rights = rows_of(x, rows), rows_of(m, rows)
+    _clear(out, columns)
     for i in range(rows):
-        left, right = _row(x, i, columns), _row(m, i, columns)
-        for j in range(total.shape[0]):
-            total[j] += left[j] * right[j]
+        left, right = lefts[i], rights[i]
+        for j in range(columns):
+            out[j] += left[j] * right[j]
     return 0
 
 
@@ -196,27 +198,25 @@ def normalise(z, out, own, batch, rows, columns, epsilon):
 
     mean, variance : of the rows, column by column; the variance with 1 / rows here and unbiased in `batch`.
     """
-    mean, variance, spread = (
-        _row(batch, BATCH_MEAN, columns),
-        _row(batch, BATCH_VARIANCE, columns),
-        _row(batch, SPREAD, columns),
-    )
-    shift, gain = _row(own, SHIFT, columns), _row(own, GAIN, columns)
+    seen, learnt = rows_of(batch, N_BATCH), rows_of(own, VARIANCE + 1)
+    mean, variance, spread = seen[BATCH_MEAN], seen[BATCH_VARIANCE], seen[SPREAD]
+    shift, gain = learnt[SHIFT], learnt[GAIN]
+    sources, targets = rows_of(z, rows), rows_of(out, rows)
     sum_rows(z, mean, rows, columns)
-    for j in range(mean.shape[0]):
+    for j in range(columns):
         mean[j] /= rows
-    _clear(variance)
+    _clear(variance, columns)
     for i in range(rows):
-        source = _row(z, i, columns)
-        for j in range(variance.shape[0]):
+        source = sources[i]
+        for j in range(columns):
             source[j] -= mean[j]
             variance[j] += source[j] * source[j]
-    for j in range(variance.shape[0]):
+    for j in range(columns):
         spread[j] = 1 / np.sqrt(variance[j] / rows + epsilon)
         variance[j] /= rows - 1
     for i in range(rows):
-        source, target = _row(z, i, columns), _row(out, i, columns)
-        for j in range(target.shape[0]):
+        source, target = sources[i], targets[i]
+        for j in range(columns):
             source[j] *= spread[j]
             target[j] = gain[j] * source[j] + shift[j]
     return 0
@@ -225,11 +225,11 @@ def normalise(z, out, own, batch, rows, columns, epsilon):
 @kernel
 def follow(own, batch, columns, momentum):
     """The running mean and variance move towards those of the batch: m <- m + momentum (m_batch - m)."""
-    factor = own.values.dtype.type(momentum)
+    factor, learnt, seen = own.values.dtype.type(momentum), rows_of(own, VARIANCE + 1), rows_of(batch, N_BATCH)
     for i in range(2):
-        running, seen = _row(own, MEAN + i, columns), _row(batch, BATCH_MEAN + i, columns)
-        for j in range(running.shape[0]):
-            running[j] += factor * (seen[j] - running[j])
+        running, found = learnt[MEAN + i], seen[BATCH_MEAN + i]
+        for j in range(columns):
+            running[j] += factor * (found[j] - running[j])
     return 0
 
 
@@ -239,14 +239,15 @@ def normalise_back(delta, z_hat, own, batch, rows, columns):
 
     delta : dL/d(gain z_hat + shift) before. The gradients of shift and gain, its sums, go to `batch`.
     """
-    spread, gain = _row(batch, SPREAD, columns), _row(own, GAIN, columns)
-    of_shift, of_gain = _row(batch, SHIFT_GRADIENT, columns), _row(batch, GAIN_GRADIENT, columns)
+    seen, gain = rows_of(batch, N_BATCH), rows_of(own, VARIANCE + 1)[GAIN]
+    spread, of_shift, of_gain = seen[SPREAD], seen[SHIFT_GRADIENT], seen[GAIN_GRADIENT]
+    errors, normals = rows_of(delta, rows), rows_of(z_hat, rows)
     sum_rows(delta, of_shift, rows, columns)
     sum_products(delta, z_hat, of_gain, rows, columns)
     share_of_row = delta.values.dtype.type(1 / rows)
     for i in range(rows):
-        target, normal = _row(delta, i, columns), _row(z_hat, i, columns)
-        for j in range(target.shape[0]):
+        error, normal = errors[i], normals[i]
+        for j in range(columns):
             common = share_of_row * (of_shift[j] + normal[j] * of_gain[j])
-            target[j] = gain[j] * spread[j] * (target[j] - common)
+            error[j] = gain[j] * spread[j] * (error[j] - common)
     return 0

@@ -19,6 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from bioneuro._jit.kernel import Slot, scalar
+from bioneuro._jit.simd import rows_of
 
 value = Slot("value(z, c) -> a")
 slope = Slot("slope(z, a, c) -> f'(z)")
@@ -48,15 +49,15 @@ def turned_if_odd(x, j):
 
 def forward(z, a, rows, columns, theta, constant):
     """a = f(z), element by element."""
-    constants = theta[constant : constant + columns]
+    constants, inputs, outputs = theta[constant : constant + columns], rows_of(z, rows), rows_of(a, rows)
     in_place = z.start == a.start and z.values.ctypes.data == a.values.ctypes.data
     for i in range(rows):
-        source, target = z.values[z.start + i * z.row :][:columns], a.values[a.start + i * a.row :][:columns]
+        source, target = inputs[i], outputs[i]
         if in_place:  # said aloud, or numbers would go one by one, for fear of what is written before it is read
-            for j in range(target.shape[0]):
+            for j in range(columns):
                 target[j] = turn(value(turn(target[j], j), constants[j]), j)
         else:
-            for j in range(target.shape[0]):
+            for j in range(columns):
                 target[j] = turn(value(turn(source[j], j), constants[j]), j)
     return 0
 
@@ -64,23 +65,23 @@ def forward(z, a, rows, columns, theta, constant):
 def backward(delta, z, a, rows, columns, theta, constant, gradient, at):
     """delta <- delta f'(z)."""
     constants = theta[constant : constant + columns]
+    errors, inputs, outputs = rows_of(delta, rows), rows_of(z, rows), rows_of(a, rows)
     for i in range(rows):
-        errors = delta.values[delta.start + i * delta.row :][:columns]
-        inputs, outputs = z.values[z.start + i * z.row :][:columns], a.values[a.start + i * a.row :][:columns]
-        for j in range(errors.shape[0]):
-            errors[j] *= slope(turn(inputs[j], j), turn(outputs[j], j), constants[j])
+        error, arrived, emitted = errors[i], inputs[i], outputs[i]
+        for j in range(columns):
+            error[j] *= slope(turn(arrived[j], j), turn(emitted[j], j), constants[j])
     return 0
 
 
 def backward_learning(delta, z, a, rows, columns, theta, constant, gradient, at):
     """The same for a constant that is learnt, and its gradient."""
     constants, total = theta[constant : constant + columns], gradient[at : at + columns]
+    errors, inputs, outputs = rows_of(delta, rows), rows_of(z, rows), rows_of(a, rows)
     for i in range(rows):
-        errors = delta.values[delta.start + i * delta.row :][:columns]
-        inputs, outputs = z.values[z.start + i * z.row :][:columns], a.values[a.start + i * a.row :][:columns]
-        for j in range(errors.shape[0]):
-            total[j] += errors[j] * turn(constant_slope(turn(inputs[j], j), constants[j]), j)
-            errors[j] *= slope(turn(inputs[j], j), turn(outputs[j], j), constants[j])
+        error, arrived, emitted = errors[i], inputs[i], outputs[i]
+        for j in range(columns):
+            total[j] += error[j] * turn(constant_slope(turn(arrived[j], j), constants[j]), j)
+            error[j] *= slope(turn(arrived[j], j), turn(emitted[j], j), constants[j])
     return 0
 
 
@@ -90,11 +91,10 @@ def loss(z, a, delta, y, where, weights, total, begin, end, losses):
     What `prepare` leaves in `losses` of a row is `known` to its loss.
     """
     prepare(z, a, y.shape[1], begin, end, losses)
+    inputs, outputs, deltas = rows_of(z, end), rows_of(a, end), rows_of(delta, end)
     for i in range(begin, end):
-        inputs, outputs = z.values[z.start + i * z.row :][: z.row], a.values[a.start + i * a.row :][: a.row]
-        errors = delta.values[delta.start + i * delta.row :][: delta.row]
-        target = y[where[i]]
-        result = row_loss(inputs, outputs, target, errors, losses[i])
+        errors, target = deltas[i], y[where[i]]
+        result = row_loss(inputs[i], outputs[i], target, errors, losses[i])
         weight = np.float64(weights[where[i]]) if weights.shape[0] else 1.0
         losses[i] = weight * result if weight != 0 else 0.0
         factor = z.values.dtype.type(weight / total if weight != 0 else 0.0)

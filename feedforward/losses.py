@@ -20,7 +20,7 @@ import numpy as np
 
 from bioneuro._jit.kernel import Slot, scalar, specialise
 from bioneuro._jit.math import exp, log, sigmoid, softplus
-from bioneuro._jit.simd import Matrix
+from bioneuro._jit.simd import Matrix, dot_gap, largest, rows_of, stretch, total
 from bioneuro.errors import InvalidInput, check_field, choose
 from feedforward import kernels
 
@@ -127,15 +127,15 @@ def cross_entropy_of_sigmoid(z, a, y, delta, known):
 
 @scalar
 def cross_entropy_of_softmax(z, a, y, delta, log_norm):
-    """L = sum y (ln sum_i e^z_i - z); dL/dz_j = a_j sum_i y_i - y_j."""
-    result, mass = np.float64(0), np.float64(0)
-    for j in range(y.shape[0]):
-        result += y[j] * (log_norm - z[j])
-        mass += y[j]
-    whole = a.dtype.type(mass)
-    for j in range(y.shape[0]):
-        delta[j] = a[j] * whole - y[j]
-    return result
+    """L = sum y (ln sum_i e^z_i - z); dL/dz_j = a_j sum_i y_i - y_j.
+
+    With m the largest z, L = (ln sum_i e^z_i - m) sum y + sum y (m - z), in which nothing cancels.
+    """
+    n = y.shape[0]
+    top, mass = largest(z, 0, n), total(y, 0, n)
+    for j in range(n):
+        delta[j] = a[j] * mass - y[j]
+    return (log_norm - top) * mass + dot_gap(y, 0, top, z, 0, n)
 
 
 @scalar
@@ -190,25 +190,20 @@ def softmax(z, a, n, begin, end, losses):
 
     Padding takes part without a say. Step by step for all rows, so that a processor can work on several at a time.
     """
+    inputs, outputs, zero, one = rows_of(z, end), rows_of(a, end), a.values.dtype.type(0), a.values.dtype.type(1)
     for i in range(begin, end):
-        inputs, outputs = z.values[z.start + i * z.row :][: z.row], a.values[a.start + i * a.row :][: a.row]
-        top = inputs[0]
-        for j in range(1, n):
-            top = inputs[j] if inputs[j] > top else top
-        for j in range(outputs.shape[0]):
-            outputs[j] = exp(min(inputs[j] - top, outputs.dtype.type(0)))
-        losses[i] = top
-    totals, own = np.empty(end - begin), losses[begin:end]
-    for k in range(totals.shape[0]):
-        outputs, total = a.values[a.start + (begin + k) * a.row :][: a.row], np.float64(0)
-        for j in range(n):
-            total += outputs[j]
-        totals[k] = total
-        share = outputs.dtype.type(1 / total)
-        for j in range(outputs.shape[0]):
-            outputs[j] *= share
-    for k in range(totals.shape[0]):
-        own[k] += log(totals[k])
+        losses[i] = top = largest(inputs[i], 0, n)
+        stretch(inputs[i], 0, top, one, outputs[i], 0, n)
+    powers = rows_of(Matrix(a.values, a.start + begin * a.row, (end - begin) * a.row, 1), 1)[0]
+    for k in range(powers.shape[0]):  # all rows at once: one is too short to fill registers
+        powers[k] = exp(min(powers[k], zero))
+    sums, norms = np.empty(end - begin), losses[begin:end]
+    for k in range(sums.shape[0]):
+        sums[k] = total(outputs[begin + k], 0, n)
+    for k in range(sums.shape[0]):
+        stretch(outputs[begin + k], 0, zero, a.values.dtype.type(1 / sums[k]), outputs[begin + k], 0, n)
+    for k in range(sums.shape[0]):
+        norms[k] += log(sums[k])
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------

@@ -244,6 +244,11 @@ class Emitter:
             parts.append(self.builder.shuffle_vector(kept[whole], kept[whole], lanes))
         return parts
 
+    def swapped(self, vector, apart: int):
+        """Every lane l in the place of lane l ^ apart."""
+        lanes = ir.Constant(ir.VectorType(INT32, self.lanes), [lane ^ apart for lane in range(self.lanes)])
+        return self.builder.shuffle_vector(vector, vector, lanes)
+
     def _add_lanes(self, low, high, apart: int):
         """Lane l of `low` (of `high` where l & apart), plus the lane `apart` from it in the same vector."""
         pick = ir.VectorType(INT32, self.lanes)

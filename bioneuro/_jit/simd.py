@@ -20,10 +20,11 @@ from typing import NamedTuple
 
 import numpy as np
 from llvmlite import ir
-from numba import types
+from numba import carray, types
+from numba.extending import intrinsic
 
 from bioneuro._jit.emit import INDEX, INT32, REGISTER_BYTES, REGISTERS, Emitter, vector_code
-from bioneuro._jit.kernel import scalar
+from bioneuro._jit.kernel import scalar, twin_of
 
 TILE_ROWS = 6  # rows of a tile of products; with TILE_VECTORS registers a row it fills three quarters of the registers
 TILE_VECTORS = 4 if REGISTERS == 32 else 2
@@ -58,6 +59,26 @@ def part(m, i, j):
 def turned(m):
     """The transpose of `m`: the same numbers, read the other way."""
     return Matrix(m.values, m.start, m.column, m.row)
+
+
+def rows_of(m, rows):
+    """`rows` rows of `m` as an array, (rows, m.row); a part of a matrix owns the first numbers of each row."""
+    size = m.values.itemsize
+    return np.lib.stride_tricks.as_strided(m.values[m.start :], (rows, m.row), (m.row * size, size))
+
+
+@twin_of(rows_of)
+def _(m, rows):
+    return lambda m, rows: carray(_address(m.values, m.start), (rows, m.row))
+
+
+@intrinsic
+def _address(typing, values, start):
+    def generate(context, builder, signature, arguments):
+        data = context.make_array(values)(context, builder, arguments[0]).data
+        return builder.gep(data, [arguments[1]])
+
+    return types.CPointer(values.dtype)(values, types.intp), generate
 
 
 @scalar
@@ -201,6 +222,98 @@ def dot(typing, a, a0, b, b0, inner):
         return builder.extract_element(totals, INT32(0))
 
     return a.dtype(a, types.intp, b, types.intp, types.intp), generate
+
+
+def _dot_gap_loop(a, a0, high, b, b0, inner):
+    """Return the sum over k of a[a0 + k] (high - b[b0 + k]), summed as in `dot_tile`."""
+    return _dot_loop(a, a0, high - b[b0 : b0 + inner], 0, inner)
+
+
+@vector_code(_dot_gap_loop)
+def dot_gap(typing, a, a0, high, b, b0, inner):
+    def generate(context, builder, signature, arguments):
+        e = Emitter(context, builder, signature)
+        a, a0, high, b, b0, inner = arguments
+        a, b, high = e.address(0, a, a0), e.address(3, b, b0), e.splat(high)
+
+        def add_product(k, sums, mask):
+            x, y = (e.load(builder.gep(row, [k]), mask=mask) for row in (a, b))
+            return [e.fused(x, builder.fsub(high, y), sums[0])]
+
+        totals = e.sum_lanes(e.run_along(inner, [e.zeros], add_product), 1)[0]
+        return builder.extract_element(totals, INT32(0))
+
+    return a.dtype(a, types.intp, a.dtype, b, types.intp, types.intp), generate
+
+
+def _total_loop(a, a0, count):
+    """Return the sum over k of a[a0 + k], k < count, summed as in `dot_tile`."""
+    return _dot_loop(a, a0, np.ones(count, a.dtype), 0, count)
+
+
+@vector_code(_total_loop)
+def total(typing, a, a0, count):
+    def generate(context, builder, signature, arguments):
+        e = Emitter(context, builder, signature)
+        a = e.address(0, *arguments[:2])
+
+        def add(k, sums, mask):
+            return [builder.fadd(e.load(builder.gep(a, [k]), mask=mask), sums[0])]
+
+        totals = e.sum_lanes(e.run_along(arguments[2], [e.zeros], add), 1)[0]
+        return builder.extract_element(totals, INT32(0))
+
+    return a.dtype(a, types.intp, types.intp), generate
+
+
+def _largest_loop(a, a0, count):
+    """Return the largest of a[a0 + k], k < count, NaN left aside; -inf where there is none."""
+    return max((a[a0 + k] for k in range(count) if a[a0 + k] == a[a0 + k]), default=a.dtype.type(-np.inf))
+
+
+@vector_code(_largest_loop)
+def largest(typing, a, a0, count):
+    def generate(context, builder, signature, arguments):
+        e = Emitter(context, builder, signature)
+        a, nothing = e.address(0, *arguments[:2]), ir.Constant(e.vector, [-np.inf] * e.lanes)
+
+        def larger(x, y):
+            return builder.select(builder.fcmp_ordered(">", x, y), x, y)
+
+        def look(k, found, mask):
+            numbers = e.load(builder.gep(a, [k]), mask=mask)
+            return [larger(numbers if mask is None else builder.select(mask, numbers, nothing), found[0])]
+
+        found = e.run_along(arguments[2], [nothing], look)[0]
+        for level in range(e.lanes.bit_length() - 1):
+            found = larger(e.swapped(found, 1 << level), found)
+        return builder.extract_element(found, INT32(0))
+
+    return a.dtype(a, types.intp, types.intp), generate
+
+
+def _stretch_loop(a, a0, shift, factor, out, out0, count):
+    """out[out0 + k] = (a[a0 + k] - shift) factor, k < count; for rows too short for a loop to fill its registers."""
+    for k in range(count):
+        out[out0 + k] = (a[a0 + k] - shift) * factor
+
+
+@vector_code(_stretch_loop)
+def stretch(typing, a, a0, shift, factor, out, out0, count):
+    def generate(context, builder, signature, arguments):
+        e = Emitter(context, builder, signature)
+        a, a0, shift, factor, out, out0, count = arguments
+        a, out, shift, factor = e.address(0, a, a0), e.address(4, out, out0), e.splat(shift), e.splat(factor)
+
+        def move(k, _, mask):
+            numbers = builder.fsub(e.load(builder.gep(a, [k]), mask=mask), shift)
+            e.store(builder.fmul(numbers, factor), builder.gep(out, [k]), mask)
+            return []
+
+        e.run_along(count, [], move)
+        return context.get_dummy_value()
+
+    return types.void(a, types.intp, a.dtype, a.dtype, out, types.intp, types.intp), generate
 
 
 def _sum_rows_loop(vectors, rows, first, last, m, out, out0, columns, more):

@@ -35,6 +35,26 @@ def dot(a, a0, b, b0, inner):
 
 
 @kernel
+def dot_gap(a, a0, high, b, b0, inner):
+    return simd.dot_gap(a, a0, high, b, b0, inner)
+
+
+@kernel
+def total(a, a0, count):
+    return simd.total(a, a0, count)
+
+
+@kernel
+def largest(a, a0, count):
+    return simd.largest(a, a0, count)
+
+
+@kernel
+def stretch(a, a0, shift, factor, out, out0, count):
+    simd.stretch(a, a0, shift, factor, out, out0, count)
+
+
+@kernel
 def sum_rows(rows, first, last, m, out, out0, columns, more):
     simd.sum_rows(2, rows, first, last, m, out, out0, columns, more)
 
@@ -63,11 +83,15 @@ FLAT = numba.types.Array(numba.float32, 1, "C")
 MATRIX = numba.typeof(simd.Matrix(np.empty(1, np.float32), 0, 1, 1))
 ROWS = numba.types.Array(numba.int32, 1, "C")
 WORDS = numba.types.Array(numba.uint64, 1, "C")
-WORD, INT, FLAG, NONE = numba.uint64, numba.int64, numba.boolean, numba.none
+WORD, INT, FLAG, NONE, NUMBER = numba.uint64, numba.int64, numba.boolean, numba.none, numba.float32
 SIGNATURES = {
     tile: (MATRIX, MATRIX, MATRIX, INT, FLAG, INT, INT),
     dot_tile: (MATRIX, MATRIX, MATRIX, INT, FLAG, INT),
     dot: (FLAT, INT, FLAT, INT, INT),
+    dot_gap: (FLAT, INT, NUMBER, FLAT, INT, INT),
+    total: (FLAT, INT, INT),
+    largest: (FLAT, INT, INT),
+    stretch: (FLAT, INT, NUMBER, NUMBER, FLAT, INT, INT),
     sum_rows: (ROWS, INT, INT, MATRIX, FLAT, INT, NONE, FLAG),
     sum_scaled_rows: (ROWS, FLAT, INT, INT, MATRIX, FLAT, INT, NONE, FLAG),
     add_signed: (WORD, FLAT, INT, FLAT, INT),

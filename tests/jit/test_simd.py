@@ -6,9 +6,22 @@ import pytest
 from numba.core.errors import TypingError
 
 from bioneuro._jit import simd
+from bioneuro._jit.kernel import kernel
 from bioneuro._jit.simd import Matrix, part, turned
 from bioneuro._jit.sparse import add_pattern, multiply_binary, multiply_sparse
-from tests.jit.blocks import add_signed, count_differences, dot, dot_tile, sum_rows, sum_scaled_rows, tile
+from tests.jit.blocks import (
+    add_signed,
+    count_differences,
+    dot,
+    dot_gap,
+    dot_tile,
+    largest,
+    stretch,
+    sum_rows,
+    sum_scaled_rows,
+    tile,
+    total,
+)
 
 pytestmark = pytest.mark.small
 
@@ -93,6 +106,33 @@ def test_blocks_agree_with_exact_sums():
     assert not out[:, 2:].any()
 
 
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("count", [0, 1, 3, 10, 16, 37])
+def test_short_rows_are_summed_looked_through_and_stretched_as_their_loops_do(dtype, count):
+    draw = np.random.default_rng(count)
+    values, factors = draw.standard_normal(count).astype(dtype), exact_factors(draw, count, dtype)
+    row, others = np.full(count + 5, np.nan, dtype), np.full(count + 5, np.nan, dtype)  # what lies around is not read
+    row[3 : 3 + count], others[2 : 2 + count] = values, factors
+    assert total(row, 3, count) == simd.total.loop(row, 3, count)
+    assert largest(row, 3, count) == simd.largest.loop(row, 3, count) == (values.max() if count else -np.inf)
+    high = dtype(3)
+    gap = dot_gap(others, 2, high, row, 3, count)
+    assert gap == simd.dot_gap.loop(others, 2, high, row, 3, count)
+    assert gap == pytest.approx(factors.astype(float) @ (3 - values.astype(float)), rel=1e-5, abs=1e-5)
+    out = np.full(count + 6, 7, dtype)
+    assert_does_as_its_loop(stretch, simd.stretch, (), (row, 3, dtype(0.5), dtype(-2), out, 4, count), 4)
+    stretch(row, 3, dtype(0.5), dtype(-2), out, 4, count)
+    np.testing.assert_array_equal(out[4 : 4 + count], (values - dtype(0.5)) * dtype(-2))
+    assert (np.delete(out, np.arange(4, 4 + count)) == 7).all()
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+def test_the_largest_number_is_found_beside_nan_and_infinities(dtype):
+    for values, found in (([1, np.nan, 3, 2], 3), ([-np.inf, -5], -5), ([np.inf, 0], np.inf), ([np.nan], -np.inf)):
+        row = np.array(values, dtype)
+        assert largest(row, 0, len(row)) == simd.largest.loop(row, 0, len(row)) == found
+
+
 @pytest.mark.parametrize(
     ("dtype", "index", "cut"),
     [(np.float32, np.int32, False), (np.float32, np.int64, True), (np.float64, np.uint16, True)],
@@ -167,6 +207,23 @@ def test_parts_and_transposes_are_the_same_numbers():
     for i, j in ((0, 0), (2, 3)):
         assert values[simd.at(part(m, 1, 1), i, j)] == values.reshape(4, 5)[1 + i, 1 + j]
         assert values[simd.at(turned(m), j, i)] == values.reshape(4, 5)[i, j]
+
+
+@kernel
+def add_to_rows(m, rows, columns):
+    seen = simd.rows_of(m, rows)
+    for i in range(rows):
+        row = seen[i]
+        for j in range(columns):
+            row[j] += 10 * i + j
+
+
+def test_the_rows_of_a_part_are_the_numbers_themselves():
+    values = np.zeros(20)
+    add_to_rows(part(Matrix(values, 0, 5, 1), 1, 2), 3, 2)  # the last row of the view reaches beyond the array
+    expected = np.zeros((4, 5))
+    expected[1:, 2:4] = [[0, 1], [10, 11], [20, 21]]
+    np.testing.assert_array_equal(values.reshape(4, 5), expected)
 
 
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
