@@ -56,7 +56,7 @@ def _panel(a, b, out, rows, inner, more, first, last):
 WIDE = 2 * TILE_VECTORS
 _wide = specialise(_panel, HALVES=WIDE, ROWS=TILE_ROWS)
 _double = specialise(_panel, HALVES=4, ROWS=8) if WIDE > 4 else _wide
-_single = specialise(_panel, HALVES=2, ROWS=8)
+_single = specialise(_panel, HALVES=2, ROWS=16)
 _half = specialise(_panel, HALVES=1, ROWS=8)
 
 
