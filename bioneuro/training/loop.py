@@ -305,7 +305,7 @@ class _Trainer:
                 self._fail(f"the loss became {loss}", batch)
             self.optimizer.update(self.out.theta, self.moments, self.parameters, self.before + self.step)
             self.parameters.theta += self.out.theta
-            self._count(float(loss) * self._weight(batch.rows))
+            self._count(np.array([loss * self._weight(batch.rows)]))
             if interruption.requested:
                 break
 
@@ -332,8 +332,7 @@ class _Trainer:
                 rows = order[begins[self.step - start] : begins[self.step - start + 1]]
                 what = f"the loss became {losses[bad - begins[done]]}"
                 self._fail(what, next(batches(self.X, self.y, rows, self.batch_size, weights=self.weights)))
-            for loss in np.add.reduceat(losses, begins[done : done + steps] - begins[done]).tolist():
-                self._count(loss)
+            self._count(np.add.reduceat(losses, begins[done : done + steps] - begins[done]))
         self.program.store(self.parameters, self.moments)
 
     def _go_back_before(self, bad: int, order: np.ndarray, begins: np.ndarray, here: tuple[int, float]) -> None:
@@ -346,13 +345,16 @@ class _Trainer:
         self.program.store(self.parameters, self.moments)
         self.step = start + bad
 
-    def _count(self, loss: float) -> None:
-        """Take note of a step, and of the sum of the losses of its rows; close the epoch if it ends it."""
-        self.step += 1
-        self.open_loss += loss
-        if self.step % self.steps_per_epoch == 0:
-            self.loss.append(self.open_loss / self._weight(self.orders[self.epoch - 1]))
-            self.open_loss = 0.0
+    def _count(self, losses: np.ndarray) -> None:
+        """Take note of steps, given the sum of the losses of the rows of each; close the epochs that they end."""
+        while len(losses):
+            left = self.steps_per_epoch - self.step % self.steps_per_epoch
+            these, losses = losses[:left], losses[left:]
+            self.step += len(these)
+            self.open_loss = float(np.cumsum(np.append(self.open_loss, these))[-1])  # one by one, as steps come
+            if self.step % self.steps_per_epoch == 0:
+                self.loss.append(self.open_loss / self._weight(self.orders[self.epoch - 1]))
+                self.open_loss = 0.0
 
     def _weight(self, rows: np.ndarray) -> float:
         """How much these rows count; 1 for a whole that counts nothing, so that its loss is 0."""
