@@ -79,9 +79,9 @@ def simulate(
 
     Populations of role "input" are sources of spikes, all others must be LIF. At time n dt spikes arrive, neurons at
     or above threshold fire, spikes set off along the projections; then membranes move on to (n + 1) dt, exactly.
-    A spike is recorded with the time n dt at which V was found at or above threshold. While a neuron is refractory its
-    membrane stays where the reset put it and spikes that move membranes at once are lost; currents go on. Refractory
-    periods, and times of inputs, are rounded to whole steps.
+    A spike is recorded with the time n dt at which V was found at or above threshold. While a neuron is refractory it
+    does not spike, its membrane stays where the reset put it and spikes that move membranes at once are lost; currents
+    go on. Refractory periods, and times of inputs, are rounded to whole steps.
 
     Parameters
     ----------

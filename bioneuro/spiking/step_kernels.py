@@ -224,10 +224,10 @@ def _arrive(membrane, refractory, arriving):
 
 @kernel
 def _fire(membrane, refractory, rise, threshold, reset, soft_reset, wait, counts):
-    """Where V >= threshold: a spike, V = reset + soft_reset (V - threshold), and the wait begins."""
+    """Where V >= threshold and no wait is on: a spike, V = reset + soft_reset (V - threshold), and the wait begins."""
     for i in range(membrane.shape[0]):
         excess = membrane[i] - (threshold[i] + rise[i])
-        spikes = excess >= 0
+        spikes = (excess >= 0) & (refractory[i] == 0)  # a soft reset may leave V above the threshold
         counts[i] = 1 if spikes else 0
         membrane[i] = reset[i] + soft_reset[i] * excess if spikes else membrane[i]
         refractory[i] = wait[i] if spikes else refractory[i]
