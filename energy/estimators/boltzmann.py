@@ -7,7 +7,6 @@ from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import validate_data
 
 from bioneuro._jit.keys import Key, seed_from
-from bioneuro._jit.rows import softmax_rows
 from bioneuro.errors import InvalidInput, check_number, choose
 from bioneuro.parameters import Parameters
 from bioneuro.shell import FLOATS, as_classes, check_known
@@ -15,7 +14,7 @@ from bioneuro.topology import Topology
 from bioneuro.training.readout import fit_readout, readout_probabilities
 from energy import completion, rbm
 from energy.contrastive import ContrastiveDivergence
-from energy.discriminative import HybridGradient, Labels, class_scores, joint_topology, label_projection
+from energy.discriminative import HybridGradient, Labels, class_probabilities, joint_topology, label_projection
 from energy.estimators.boltzmann_shell import BoltzmannShell
 from energy.partition import log_partition
 from energy.rbm import Machine, boltzmann_projection
@@ -207,9 +206,7 @@ class RBM(BoltzmannShell):
 
 
 def _hybrid_scores(machine: Machine, parameters: Parameters, visible: np.ndarray) -> np.ndarray:
-    scores = class_scores(machine, Labels.of(parameters), visible)
-    softmax_rows(scores, scores)
-    return scores
+    return class_probabilities(machine, Labels.of(parameters), visible)
 
 
 def _readout_scores(machine: Machine, parameters: Parameters, visible: np.ndarray) -> np.ndarray:
