@@ -301,21 +301,11 @@ class RBMClassifier(ClassifierMixin, BoltzmannShell):
         choose("method", self.method, METHODS)
         self.classes_, numbers = as_classes(y)
         n_classes = len(self.classes_)
-        topology = self._given_topology(X.shape[1], n_classes) or self._build_topology(X.shape[1], n_classes)
+        topology = self._one_hidden_layer(X.shape[1], n_classes, unit="bernoulli")
         label_projection(topology)
         key = self._start_fit()
         getattr(self, f"_fit_{self.method}")(topology, self._read(X), numbers, key)
         return self
-
-    def _build_topology(self, n_features: int, n_classes: int) -> Topology:
-        sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()
-        if len(sizes) != 1:
-            raise InvalidInput(
-                f"hidden_layer_sizes must hold one size, as in (100,), got {self.hidden_layer_sizes!r}; "
-                "a Boltzmann classifier has one hidden layer"
-            )
-        n_hidden = check_number("hidden_layer_sizes", sizes[0], low=1, integer=True)
-        return Topology.mlp(n_features, n_hidden, n_classes, unit="bernoulli")
 
     def _fit_hybrid(self, topology: Topology, visible: np.ndarray, numbers: np.ndarray, key: Key) -> None:
         n_hidden = topology[boltzmann_projection(topology).post].size
