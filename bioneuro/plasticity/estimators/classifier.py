@@ -104,7 +104,7 @@ class HebbianClassifier(ClassifierMixin, HebbianShell):
         )
         n_hidden = topology[last.pre].size
         self.parameters_[last.name], self.parameters_[f"{last.post}.bias"] = weights[:n_hidden], bias
-        self.off_weights_ = weights[n_hidden:].astype(self.dtype) if self.features_ == "on-off" else None
+        self.off_weights_ = weights[n_hidden:].astype(self.dtype) if len(weights) > n_hidden else None
         self.additions_ = {} if self.off_weights_ is None else {"off weights": self.off_weights_.size}
         return self
 

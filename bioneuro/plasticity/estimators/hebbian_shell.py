@@ -128,7 +128,7 @@ class HebbianShell(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shell):
         return y
 
     def _features(self, X: np.ndarray) -> np.ndarray:
-        return CHANNELS[self.features_](self._active(X), self.power)
+        return CHANNELS[self.features_].tell(self._active(X), self.power)
 
     def _features_in_training(self, X: np.ndarray) -> np.ndarray:
         """`_features` by the fastest product there is, whose last bits depend on the batch."""
@@ -136,7 +136,7 @@ class HebbianShell(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shell):
         with one_blas_thread():
             y = X.astype(self.dtype, copy=False) @ self.parameters_[projection.name]
         y += self.parameters_[f"{projection.post}.bias"]
-        return CHANNELS[self.features_](y, self.power)
+        return CHANNELS[self.features_].tell(y, self.power)
 
     def transform(self, X) -> np.ndarray:
         """What the hidden units say about each row, (n, n_features_out); each row by itself, dead units give 0."""
@@ -147,7 +147,7 @@ class HebbianShell(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shell):
     @property
     def _n_features_out(self) -> int:  # what scikit-learn counts feature names by
         n_hidden = self.topology_[hidden_projection(self.topology_).post].size
-        return 2 * n_hidden if self.features_ == "on-off" else n_hidden
+        return CHANNELS[self.features_].cells * n_hidden
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
