@@ -12,6 +12,7 @@ from bioneuro.plasticity import HebbianClassifier
 from bioneuro.spiking import classify, spike_counts, to_rates, to_spiking
 from bioneuro.topology import LIF, FixedInDegree
 from feedforward import NetworkClassifier
+from tests.naive.spiking import matrix
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.random((60, 6))
@@ -33,26 +34,12 @@ def trained(net, dtype="float64"):
     return initialise(net, "he-normal", bias=0.1, random_state=3, dtype=dtype)
 
 
-def weights_of(parameters, name):
-    """W as a matrix, synapse by synapse."""
-    projection, values = parameters.topology.projection(name), parameters[name]
-    if isinstance(projection, Dense):
-        return values
-    if isinstance(projection, OneToOne):
-        return np.diag(values)
-    pre, post = parameters.topology.ends(name)
-    found = parameters.topology.edges(name)
-    matrix = np.zeros((pre.size, post.size))
-    matrix[found.pre, found.post] = values
-    return matrix
-
-
 def fields(parameters, emitted):
     """h of every population that receives, given what every population emits."""
     topology = parameters.topology
     return {
         population.name: parameters[f"{population.name}.bias"]
-        + sum(emitted[p.pre] @ weights_of(parameters, p.name) for p in topology.incoming(population.name))
+        + sum(emitted[p.pre] @ matrix(parameters, p) for p in topology.incoming(population.name))
         for population in topology.populations
         if population.role != "input"
     }
@@ -84,7 +71,7 @@ def test_rates_of_activities_drive_each_neuron_to_the_rate_of_its_activity(net, 
     expected = fields(before, values)
     for name, h in expected.items():
         drive = network.parameters[f"{name}.bias"] / unit.tau_m + sum(
-            emitted[p.pre] @ weights_of(network.parameters, p.name) for p in net.incoming(name)
+            emitted[p.pre] @ matrix(network.parameters, p) for p in net.incoming(name)
         )
         wanted = scale.gain(name) * (h - scale.silent[name])
         assert drive / (unit.v_threshold - unit.v_reset) == pytest.approx(wanted, rel=1e-9, abs=1e-9)

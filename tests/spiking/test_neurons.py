@@ -200,15 +200,6 @@ def test_excitation_raises_and_inhibition_lowers_a_membrane():
     assert membrane[51] < 0
 
 
-def test_a_membrane_under_noise_has_the_standard_deviation_of_its_theory():
-    run = simulate(
-        neurons(500, INERT), {"cell": NoiseCurrent(4e-3, mean=1e-3)}, 1.0, record={"voltage": True}, random_state=0
-    )
-    settled = run["voltage.cell"][2000::200]
-    assert settled.std() == pytest.approx(4e-3 / np.sqrt(2), rel=0.02)
-    assert settled.mean() == pytest.approx(1e-3, abs=1e-4)
-
-
 def test_poisson_sources_have_the_rate_given_and_the_count_of_a_step_may_exceed_one():
     params = wired(n=3)
     run = simulate(params, {"in": Poisson([0.0, 50.0, 20e3])}, 2.0, random_state=1, record={"spikes": ["in"]})
