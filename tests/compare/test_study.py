@@ -296,11 +296,13 @@ def test_numbers_of_numpy_survive_the_files(tmp_path):
     assert report.outcomes[report.study.trials()[0]].additions == {"votes": 5}
 
 
-def test_figures_of_an_earlier_study_do_not_stay(tmp_path):
+def test_figures_of_an_earlier_study_do_not_stay_and_those_of_others_do(tmp_path):
     study({"net": network()}, ["classify", "noise"]).run(tmp_path / "r", n_jobs=1, progress=False)
-    assert (tmp_path / "r" / "figures" / "noise-flip.png").exists()
+    figures = tmp_path / "r" / "figures"
+    assert (figures / "noise-flip.png").exists()
+    (figures / "mine.png").write_text("drawn by hand")
     study({"net": network()}, ["classify"]).run(tmp_path / "r", n_jobs=1, progress=False)
-    assert not (tmp_path / "r" / "figures" / "noise-flip.png").exists()
+    assert {path.name for path in figures.iterdir()} == {"classify-accuracy.png", "classify-accuracy.svg", "mine.png"}
 
 
 class Bystander(NetworkClassifier):
