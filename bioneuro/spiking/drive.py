@@ -44,18 +44,14 @@ class Inputs:
     @property
     def taus(self) -> list[tuple[str, float]]:
         """(population, tau_synapse) of inputs that arrive through synapses."""
-        return [
-            (entry.population, entry.given.tau_synapse)
-            for entry in self.inputs
-            if isinstance(entry.given, Poisson | SpikeTrain) and not entry.source
-        ]
+        return [(entry.population, entry.given.tau_synapse) for entry in self.inputs if entry.by_synapse]
 
     def weights(self, population: str) -> list[tuple[str, float]]:
         """(kind, V) of inputs that arrive at a population as spikes."""
         return [
             (type(entry.given).__name__, entry.given.weight)
             for entry in self.inputs
-            if entry.population == population and isinstance(entry.given, Poisson | SpikeTrain) and not entry.source
+            if entry.population == population and entry.by_synapse
         ]
 
     @property
@@ -173,6 +169,11 @@ class _Placed(NamedTuple):
     row: int  # of random draws
     first: int
     last: int | None
+
+    @property
+    def by_synapse(self) -> bool:
+        """Whether it arrives at neurons as spikes."""
+        return not self.source and isinstance(self.given, Poisson | SpikeTrain)
 
 
 def _listed(topology: Topology, given: Mapping):
