@@ -168,6 +168,37 @@ def test_lesions_spare_what_they_should_and_curves_start_at_the_intact_model():
     assert accuracy["dead units", 0.7] < accuracy["clean", 0.0]
 
 
+def test_what_is_tested_is_the_model_with_the_settings_chosen_and_the_seed_of_its_split():
+    def classifier(net):
+        return NetworkClassifier(topology=net, epochs=0)
+
+    model = Model("", classifier=classifier, candidates=({"epochs": 0}, {"epochs": 15}))
+    report = study({"net": model}, topology=NET, seeds=2).run(n_jobs=1, progress=False)
+    assert [outcome.chosen for outcome in report.outcomes.values()] == [{"epochs": 15}] * 2
+    for seed in range(2):
+        train, test = DATA.split(0.25, random_state=seed)
+        by_hand = classifier(NET).set_params(epochs=15, random_state=seed).fit(train.X, train.y)
+        [row] = select(report.rows, metric="accuracy", seed=seed)
+        assert row.value == by_hand.score(test.X, test.y) > 0.5
+
+
+def test_accuracy_after_a_lesion_is_a_mean_over_draws_of_who_dies():
+    drawn = []
+
+    class Watched(NetworkClassifier):
+        def lesion(self, units=0.0, synapses=0.0, random_state=0):
+            hurt = super().lesion(units, synapses, random_state)
+            drawn.append((units, random_state, hurt))
+            return hurt
+
+    report = study({"net": Watched(topology=NET, epochs=10)}, ["lesion"]).run(n_jobs=1, progress=False)
+    half = {random_state: hurt for units, random_state, hurt in drawn if units == 0.5}
+    assert len(half) == len({hurt.alive_.tobytes() for hurt in half.values()}) == tasks.LESIONS
+    _, test = DATA.split(0.25, random_state=0)
+    [row] = select(report.rows, condition="dead units", level=0.5)
+    assert row.value == pytest.approx(np.mean([hurt.score(test.X, test.y) for hurt in half.values()]))
+
+
 def test_installed_models_are_found_by_name():
     assert {"backprop", "backprop-dropout", "rbm", "hopfield", "autoencoder"} <= set(installed())
     assert as_model("hopfield").memory is not None
@@ -244,6 +275,18 @@ def test_models_of_equal_parameters_and_other_classes_are_told_apart(tmp_path):
     study({"mine": Majority()}).run(tmp_path / "r", n_jobs=1, progress=False)
     again = study({"mine": Changing()})
     assert again._read(tmp_path / "r", again.trials()[0]) is None
+
+
+def test_other_data_topologies_and_candidates_are_run_anew(tmp_path):
+    def of(data=DATA, topology=NET, candidates=({},)):
+        model = Model("", classifier=lambda net: Majority(), candidates=candidates)
+        return Study({"mine": model}, data, ["classify"], topology=topology, seeds=1, controls=False)
+
+    of().run(tmp_path / "r", n_jobs=1, progress=False)
+    [trial] = of().trials()
+    assert of()._read(tmp_path / "r", trial) is not None
+    for other in (of(load_digits().subsample(200)), of(topology=Topology.mlp(64, 21, 10)), of(candidates=({}, {}))):
+        assert other._read(tmp_path / "r", trial) is None
 
 
 def test_one_failing_task_leaves_the_others_their_results(monkeypatch):

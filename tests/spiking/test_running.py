@@ -173,6 +173,11 @@ def test_another_seed_gives_other_spikes_and_no_seed_fresh_ones():
 def test_traces_start_anew_under_other_rules_and_a_state_of_another_network_is_refused():
     first = go(0.05)
     assert np.any(first.state.pre_traces > 0)
+    slower = RULES | {"I->E": InhibitorySTDP(w_max=W, eta=0.05, tau=30e-3)}
+    kept, anew = (
+        simulate(first.parameters, INPUTS, 1e-4, rules=rules, state=first.state).state for rules in (RULES, slower)
+    )
+    assert np.count_nonzero(anew.pre_traces) < 5 < np.count_nonzero(kept.pre_traces)  # the spikes of one step
     frozen = simulate(first.parameters, INPUTS, 0.01, state=first.state)
     assert frozen.state.pre_traces.size == 0
     np.testing.assert_array_equal(frozen.parameters.theta, first.parameters.theta)
