@@ -13,13 +13,13 @@ import scipy.optimize
 from bioneuro._jit.gemm import matmul
 from bioneuro._jit.keys import Key
 from bioneuro._jit.rows import softmax_rows
+from bioneuro.blas import one_blas_thread
 from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number, choose
 from bioneuro.optim import adam, linear
 from bioneuro.parameters import Parameters
 from bioneuro.topology import Dense, Projection, Topology
 from bioneuro.training.batches import Batch, n_batches
 from bioneuro.training.loop import fit
-from bioneuro.training.threads import one_blas_thread
 
 SOLVERS = ("lbfgs", "minibatch")
 LARGE = 2**24  # numbers: above, a minibatch learns more in a second than L-BFGS does

@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from bioneuro import optim
 from bioneuro._jit.gemm import matmul
 from bioneuro._jit.keys import Key
+from bioneuro.blas import one_blas_thread
 from bioneuro.errors import UnsupportedTopology, check_number, choose
 from bioneuro.parameters import Parameters
 from bioneuro.plasticity.estimators.channels import CHANNELS
@@ -22,7 +23,6 @@ from bioneuro.shell import Shell
 from bioneuro.topology import Dense, Population, Topology
 from bioneuro.training.batches import check_batch_size, n_batches
 from bioneuro.training.loop import fit as train
-from bioneuro.training.threads import one_blas_thread
 
 UNITS = ("linear", "relu", "sigmoid", "tanh", "bernoulli")  # a rate network, whoever trains it
 ALIKE = 0.99  # |cos| of two units' weights, from which on they have found the same
