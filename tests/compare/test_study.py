@@ -10,6 +10,7 @@ import bioneuro
 from bioneuro import Dataset, Study, Topology, load_digits
 from bioneuro.compare import tasks
 from bioneuro.compare import trial as trial_module
+from bioneuro.compare.overview import COSTS
 from bioneuro.compare.results import select
 from bioneuro.compare.trial import choose_settings
 from bioneuro.errors import InvalidInput, UnknownName
@@ -197,6 +198,14 @@ def test_accuracy_after_a_lesion_is_a_mean_over_draws_of_who_dies():
     _, test = DATA.split(0.25, random_state=0)
     [row] = select(report.rows, condition="dead units", level=0.5)
     assert row.value == pytest.approx(np.mean([hurt.score(test.X, test.y) for hurt in half.values()]))
+
+
+def test_what_a_model_costs_is_told_of_its_classifier_where_it_is_a_memory_too():
+    model = Model("", classifier=lambda net: network(), memory=lambda n_units: HopfieldMemory(rule="pseudo-inverse"))
+    report = study({"both": model, "memory": HopfieldMemory()}, ["classify", "complete"]).run(n_jobs=1, progress=False)
+    [units] = [column for column in COSTS if column.heading == "units"]
+    assert report.summary("both", units).mean == NET.n_units
+    assert report.summary("memory", units).mean == 64
 
 
 def test_installed_models_are_found_by_name():
