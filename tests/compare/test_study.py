@@ -1,6 +1,7 @@
 import csv
 import json
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from bioneuro.compare.results import select
 from bioneuro.compare.trial import choose_settings
 from bioneuro.errors import InvalidInput, UnknownName
 from bioneuro.models import Model, as_model, installed
+from bioneuro.training import TrainingInterrupted
 from energy import HopfieldMemory
 from feedforward import Autoencoder, NetworkClassifier
 
@@ -128,6 +130,23 @@ def test_an_interrupted_study_goes_on_where_it_stopped(tmp_path, monkeypatch):
     report = study(models).run(tmp_path / "report", n_jobs=1, progress=False)
     assert [trial.name for trial in done + later] == ["net", "majority"]
     assert {row.model for row in report.rows} == {"net", "majority"}
+
+
+class Stopped(Majority):
+    """Learns until Ctrl-C, and keeps what it has."""
+
+    def fit(self, X, y):
+        warnings.warn("stopped half way", TrainingInterrupted, stacklevel=2)
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("warmed", [True, False])
+def test_half_a_training_never_passes_for_a_result(tmp_path, monkeypatch, warmed):
+    if warmed:
+        monkeypatch.setattr(trial_module, "warm", lambda *arguments: None)
+    with pytest.raises(KeyboardInterrupt):
+        study({"stopped": Stopped()}).run(tmp_path / "r", n_jobs=1, progress=False)
+    assert not list((tmp_path / "r" / "trials").iterdir())
 
 
 def test_other_settings_are_run_anew(tmp_path):
