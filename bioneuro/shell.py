@@ -12,7 +12,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bioneuro._jit.keys import Key, seed_from
-from bioneuro.errors import InvalidInput, UnsupportedTopology
+from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number
 from bioneuro.topology import Lesion, Topology
 
 FLOATS = (np.float32, np.float64)
@@ -54,6 +54,20 @@ class Shell(BaseEstimator):
                     f"{given} {wanted}; give a topology with {given}, or none to have one built"
                 )
         return self.topology
+
+    def _one_hidden_layer(self, n_input: int, n_output: int, **units: str) -> Topology:
+        """The topology given, else `Topology.mlp` with the one size in `hidden_layer_sizes` and these `units`."""
+        given = self._given_topology(n_input, n_output)
+        if given is not None:
+            return given
+        sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()
+        if len(sizes) != 1 or isinstance(sizes[0], str):
+            raise InvalidInput(
+                f"hidden_layer_sizes must hold one size, as in (100,), got {self.hidden_layer_sizes!r}; "
+                f"{type(self).__name__} has one hidden layer"
+            )
+        n_hidden = check_number("hidden_layer_sizes", sizes[0], low=1, integer=True)
+        return Topology.mlp(n_input, n_hidden, n_output, **units)
 
     def lesion(
         self,

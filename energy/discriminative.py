@@ -21,11 +21,12 @@ import numpy as np
 from bioneuro._jit.keys import Key
 from bioneuro._jit.random import fill_uniform
 from bioneuro._jit.rows import log_sum_exp_rows, softmax_rows
-from bioneuro.errors import UnsupportedTopology, check_number
+from bioneuro.errors import check_number
 from bioneuro.optim.transform import weights_of
 from bioneuro.parameters import Parameters
 from bioneuro.topology import Dense, Population, Topology
 from bioneuro.training.batches import Batch
+from bioneuro.training.readout import output_projection
 from energy.contrastive import add_gradient, penalise
 from energy.kernels import rbm as kernels
 from energy.rbm import Machine, boltzmann_projection, hidden_fields, unit_means, visible_fields
@@ -69,22 +70,7 @@ def joint_topology(n_visible: int, n_hidden: int, n_classes: int) -> Topology:
 
 def label_projection(topology: Topology) -> Dense:
     """The projection from the hidden units to the classes; refuses whatever is not input -> hidden -> output."""
-    first = boltzmann_projection(topology)
-    outputs = topology.by_role("output")
-    rest = [projection for projection in topology.projections if projection is not first]
-    fits = len(outputs) == 1 and len(topology.populations) == 3 and len(rest) == 1
-    if not fits or (rest[0].pre, rest[0].post) != (first.post, outputs[0].name):
-        raise UnsupportedTopology(
-            f"a Boltzmann classifier is one hidden layer between input and output, {topology!r} is not; "
-            "use Topology.mlp(n_input, n_hidden, n_classes) without skips"
-        )
-    last = rest[0]
-    if not isinstance(last, Dense) or last.shared or last.tied_to or last.sign or not outputs[0].bias:
-        raise UnsupportedTopology(
-            f"{last.name!r} must be a Dense projection with a free weight for each synapse, "
-            "onto output units with biases"
-        )
-    return last
+    return output_projection(topology, boltzmann_projection(topology))
 
 
 def class_scores(machine: Machine, labels: Labels, visible: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from bioneuro import memory
-from bioneuro.training.threads import one_blas_thread
+from bioneuro.blas import one_blas_thread
 
 
 def hebb(patterns: np.ndarray, out: np.ndarray) -> None:

@@ -13,11 +13,11 @@ from typing import NamedTuple
 import numpy as np
 
 from bioneuro._jit.keys import Key, seed_from
+from bioneuro.blas import one_blas_thread
 from bioneuro.errors import InvalidInput, check_number
 from bioneuro.initializers import initialise
 from bioneuro.parameters import Parameters
 from bioneuro.topology import Topology
-from bioneuro.training.threads import one_blas_thread
 from feedforward.instruments import received
 from feedforward.network import Layer, Network
 

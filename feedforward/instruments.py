@@ -15,11 +15,11 @@ import numpy as np
 
 from bioneuro._jit.gemm import matmul
 from bioneuro._jit.simd import Matrix
+from bioneuro.blas import one_blas_thread
 from bioneuro.errors import InvalidInput, check_number
 from bioneuro.parameters import Parameters
 from bioneuro.topology import Topology
 from bioneuro.training.loop import Progress
-from bioneuro.training.threads import one_blas_thread
 from feedforward.activations import ACTIVATIONS, Activation, backward_kernel, forward_kernel
 from feedforward.network import Backprop, Layer, Network, alive_masks, constants_of, through
 from feedforward.normalisation import Normalised, scale_and_shift

@@ -50,6 +50,9 @@ def test_imports_point_downwards(module):
             "feedforward",
             *(f"bioneuro.{room}" for room in ("topology", "data", "training", "optim")),
         )
+    elif below(module, "bioneuro.data"):
+        rooms = ("topology", "parameters", "optim", "training", "io")
+        forbidden = ("energy", "feedforward", *UPPER, *(f"bioneuro.{room}" for room in rooms))
     elif below(module, *UPPER):
         forbidden = ("energy", "feedforward")
     else:

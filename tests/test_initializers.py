@@ -10,11 +10,11 @@ from scipy import integrate, special, stats
 
 from bioneuro import Conv2D, Dense, OneToOne, Pool2D, Population, Sparse, Topology
 from bioneuro._jit.keys import Key
+from bioneuro.blas import one_blas_thread
 from bioneuro.errors import InvalidInput, UnknownName
 from bioneuro.initializers import ALIASES, INITIALIZERS, as_initializer, gaussian, initialise, orthogonal, output_bias
 from bioneuro.topology import FixedInDegree
 from bioneuro.topology.units import ELU, LeakyReLU
-from bioneuro.training.threads import one_blas_thread
 
 SQUARE = Topology([Population("a", 1000, bias=False), Population("b", 1000, bias=False)], [Dense("a", "b")])
 FAN_IN, FAN_OUT = 1000, 500

@@ -112,17 +112,21 @@ CURVES: dict[str, Curves] = {
 }
 
 
+ACCURACIES, EXAMPLES = "classify-accuracy", "complete-examples"
+NAMES = {ACCURACIES, *CURVES, EXAMPLES}  # of all figures that a report may have
+
+
 def draw_all(report: Report) -> dict[str, Figure]:
     """Every figure that the rows of a report allow, by name."""
     looks = _looks(report)
     drawn = {}
     if select(report.rows, task="classify", metric="accuracy"):
-        drawn["classify-accuracy"] = _accuracies(report, looks)
+        drawn[ACCURACIES] = _accuracies(report, looks)
     for name, curves in CURVES.items():
         if rows := curves.select(report.rows):
             drawn[name] = _curves(rows, curves, looks)
     if pictures := _examples(report):
-        drawn["complete-examples"] = _gallery(report, pictures)
+        drawn[EXAMPLES] = _gallery(report, pictures)
     return drawn
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from typing import TYPE_CHECKING
 
+from bioneuro.compare.figures import EXAMPLES
 from bioneuro.compare.overview import COLUMNS, COSTS, Column
 from bioneuro.compare.results import notes, select
 from bioneuro.compare.sections import SECTIONS, has_controls, several_seeds
@@ -87,7 +88,6 @@ def _overview(report: Report, columns: Iterable[Column]) -> str:
 
 
 EMPTY = "<td>&ndash;</td>"
-WIDE = "complete-examples"  # a figure that takes the whole width
 
 
 def _best(report: Report, column: Column) -> set[str]:
@@ -153,7 +153,7 @@ def _section(report: Report, task: str, pictures: Mapping[str, str]) -> str:
 
 def _figure(name: str, picture: str) -> str:
     data = base64.b64encode(picture.encode()).decode()
-    wide = " class=wide" if name == WIDE else ""
+    wide = " class=wide" if name == EXAMPLES else ""  # ten pictures in a row
     return f'<figure{wide}><img alt="{escape(name)}" src="data:image/svg+xml;base64,{data}"></figure>'
 
 

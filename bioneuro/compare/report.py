@@ -93,9 +93,9 @@ class Report:
         folder = Path(folder)
         (folder / "figures").mkdir(parents=True, exist_ok=True)
         drawn = self.figures()
-        for stale in (folder / "figures").iterdir():  # of an earlier study in this folder
-            if stale.stem not in drawn:
-                stale.unlink()
+        for name in figures.NAMES - drawn.keys():  # of an earlier study in this folder
+            for kind in ("png", "svg"):
+                (folder / "figures" / f"{name}.{kind}").unlink(missing_ok=True)
         pictures = {name: figures.as_svg(figure) for name, figure in drawn.items()}
         for name, figure in drawn.items():
             figure.savefig(folder / "figures" / f"{name}.png", dpi=150)

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from bioneuro import io
+from bioneuro.blas import one_blas_thread
 from bioneuro.compare import metrics, tasks
 from bioneuro.compare.results import Row
 from bioneuro.data import Dataset
@@ -22,7 +23,6 @@ from bioneuro.errors import InvalidInput
 from bioneuro.models import Model
 from bioneuro.topology import Topology
 from bioneuro.training import TrainingInterrupted
-from bioneuro.training.threads import one_blas_thread
 
 TEST_SHARE = 0.25
 

@@ -12,10 +12,10 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bioneuro._jit.keys import Key, seed_from
+from bioneuro.blas import one_blas_thread
 from bioneuro.data.domain import check_range, median_threshold, value_range_of
 from bioneuro.errors import InvalidInput, check_number, choose
 from bioneuro.memory import require
-from bioneuro.training.threads import one_blas_thread
 
 _FLOATS = (np.float64, np.float32)  # the first is what integers become
 

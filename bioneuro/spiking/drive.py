@@ -20,9 +20,9 @@ from bioneuro.spiking.input_kernels import (
     tabulate,
 )
 from bioneuro.spiking.inputs import Input, NoiseCurrent, Poisson, SpikeTrain, StepCurrent
-from bioneuro.spiking.neurons import per_unit
+from bioneuro.spiking.neurons import check_synapse, per_unit
 from bioneuro.spiking.step_kernels import Drive
-from bioneuro.topology import Topology
+from bioneuro.topology import Population, Topology
 
 MOST_INPUTS = 1024  # of one kind on one population
 MOST_TABLES = 64  # of different means in one Poisson input; more are drawn without tables, for which caches are small
@@ -44,18 +44,14 @@ class Inputs:
     @property
     def taus(self) -> list[tuple[str, float]]:
         """(population, tau_synapse) of inputs that arrive through synapses."""
-        return [
-            (entry.population, entry.given.tau_synapse)
-            for entry in self.inputs
-            if isinstance(entry.given, Poisson | SpikeTrain) and not entry.source
-        ]
+        return [(entry.population, entry.given.tau_synapse) for entry in self.inputs if entry.by_synapse]
 
     def weights(self, population: str) -> list[tuple[str, float]]:
         """(kind, V) of inputs that arrive at a population as spikes."""
         return [
             (type(entry.given).__name__, entry.given.weight)
             for entry in self.inputs
-            if entry.population == population and isinstance(entry.given, Poisson | SpikeTrain) and not entry.source
+            if entry.population == population and entry.by_synapse
         ]
 
     @property
@@ -174,6 +170,11 @@ class _Placed(NamedTuple):
     first: int
     last: int | None
 
+    @property
+    def by_synapse(self) -> bool:
+        """Whether it arrives at neurons as spikes."""
+        return not self.source and isinstance(self.given, Poisson | SpikeTrain)
+
 
 def _listed(topology: Topology, given: Mapping):
     if not isinstance(given, Mapping):
@@ -197,35 +198,51 @@ def _listed(topology: Topology, given: Mapping):
 
 
 def _placed(topology: Topology, name: str, place: int, entry: Input, dt: float) -> _Placed:
-    population = topology[name]
-    source, kind = population.role == "input", type(entry).__name__
-    for field in fields(entry):
-        values = getattr(entry, field.name)
-        per_unit_given = isinstance(values, np.ndarray) and values.ndim and field.name not in ("units", "times")
-        if per_unit_given and values.shape != (population.size,):
-            raise InvalidInput(
-                f"{kind}.{field.name} has {values.shape[0]} values and population {name!r} has "
-                f"{population.size} units; give one number or {population.size}"
-            )
-    if isinstance(entry, StepCurrent | NoiseCurrent):
-        if source:
-            raise InvalidInput(f"{name!r} is a source of spikes (role='input'); {kind} needs a population of neurons")
-    elif source != (entry.weight is None):
+    source = topology[name].role == "input"
+    _check_sizes(topology[name], entry)
+    if isinstance(entry, Poisson | SpikeTrain):
+        _check_spikes(name, source, entry, dt)
+    elif source:
         raise InvalidInput(
-            f"{name!r} is a source of spikes (role='input'): drop the weight of {kind}, projections have weights"
-            if source
-            else f"{kind} on neurons {name!r} arrives through synapses; give weight=, in volts"
+            f"{name!r} is a source of spikes (role='input'); {type(entry).__name__} needs a population of neurons"
         )
     if isinstance(entry, SpikeTrain):
-        bad = entry.units[(entry.units < 0) | (entry.units >= population.size)]
-        if bad.size:
-            raise InvalidInput(f"SpikeTrain names unit {bad[0]} of population {name!r}, which has {population.size}")
         return _Placed(entry, name, source, 0, 0, None)
     if not place < MOST_INPUTS:
         raise InvalidInput(f"{name!r} has more than {MOST_INPUTS} inputs; give one with a value per unit")
     row = list(topology.unit_layout).index(name) * MOST_INPUTS + place
     last = None if entry.stop == math.inf else round(entry.stop / dt)
     return _Placed(entry, name, source, row, round(entry.start / dt), last)
+
+
+def _check_sizes(population: Population, entry: Input) -> None:
+    """Raise `InvalidInput` unless values are one per unit, or one for all, and units are there."""
+    if isinstance(entry, SpikeTrain):
+        bad = entry.units[(entry.units < 0) | (entry.units >= population.size)]
+        if bad.size:
+            raise InvalidInput(
+                f"SpikeTrain names unit {bad[0]} of population {population.name!r}, which has {population.size}"
+            )
+        return
+    for field in fields(entry):
+        if np.shape(getattr(entry, field.name)) not in ((), (population.size,)):
+            raise InvalidInput(
+                f"{type(entry).__name__}.{field.name} has {len(getattr(entry, field.name))} values and population "
+                f"{population.name!r} has {population.size} units; give one number or {population.size}"
+            )
+
+
+def _check_spikes(name: str, source: bool, entry: Poisson | SpikeTrain, dt: float) -> None:
+    """Raise `InvalidInput` unless spikes for neurons, and for these alone, arrive through a synapse."""
+    kind = type(entry).__name__
+    if source and (entry.weight is not None or entry.tau_synapse):
+        raise InvalidInput(
+            f"{name!r} is a source of spikes (role='input'): drop the weight of {kind} and its tau_synapse, "
+            "projections have them"
+        )
+    if not source and entry.weight is None:
+        raise InvalidInput(f"{kind} on neurons {name!r} arrives through synapses; give weight=, in volts")
+    check_synapse(f"{kind} on {name!r}", entry.tau_synapse, dt)
 
 
 def _between(events: tuple[np.ndarray, np.ndarray], first: int, last: int) -> tuple[np.ndarray, np.ndarray]:

@@ -32,7 +32,6 @@ from bioneuro.spiking.rules import Rules
 from bioneuro.spiking.step_kernels import (
     FIRST,
     LAST,
-    MOST_SPIKES,
     NOT_FINITE,
     RATE_TOO_HIGH,
     SPIKING,
@@ -79,9 +78,9 @@ def simulate(
 
     Populations of role "input" are sources of spikes, all others must be LIF. At time n dt spikes arrive, neurons at
     or above threshold fire, spikes set off along the projections; then membranes move on to (n + 1) dt, exactly.
-    A spike is recorded with the time n dt at which V was found at or above threshold. While a neuron is refractory its
-    membrane stays where the reset put it and spikes that move membranes at once are lost; currents go on. Refractory
-    periods, and times of inputs, are rounded to whole steps.
+    A spike is recorded with the time n dt at which V was found at or above threshold. While a neuron is refractory it
+    does not spike, its membrane stays where the reset put it and spikes that move membranes at once are lost; currents
+    go on. Refractory periods, and times of inputs, are rounded to whole steps.
 
     Parameters
     ----------
@@ -191,8 +190,8 @@ class _Run:
         ]
         self.groups = np.array(groups, np.int64)
         sizes = self.groups[:, LAST] - self.groups[:, FIRST]
-        most = self.max_rate * sizes * self.window * self.dt
-        self.limits = np.column_stack([self.rules.thresholds(), most])
+        self.most_spikes = self.max_rate * sizes * self.window * self.dt
+        self.adaptation = self.rules.adaptation()
         self.rule_table = self.rules.table()
         n = topology.n_units
         bounds = np.zeros(len(groups) + 1, np.int64)
@@ -298,7 +297,8 @@ class _Run:
                 self.window,
                 self.key.words,
                 self.groups,
-                self.limits,
+                self.adaptation,
+                self.most_spikes,
                 self.neurons,
                 self.wiring.currents,
                 self.wiring.routes,
@@ -355,7 +355,7 @@ class _Run:
         return f". One spike {what} moves a membrane by {weight:g} V, and {way:g} V make it fire: 0.0002 is 0.2 mV"
 
     def _fastest(self) -> tuple[str, float]:
-        excess = np.where(self.groups[:, SPIKING], self.dynamics.window_counts / self.limits[:, MOST_SPIKES], 0)
+        excess = np.where(self.groups[:, SPIKING], self.dynamics.window_counts / self.most_spikes, 0)
         p = int(np.argmax(excess))
         return self.topology.populations[p].name, float(excess[p] * self.max_rate)
 

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bioneuro._jit.gemm import matmul
 from bioneuro._jit.keys import Key
-from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number
+from bioneuro.errors import UnsupportedTopology
 from bioneuro.parameters import Parameters
 from bioneuro.shell import FLOATS, InputRange, Shell, as_classes
 from bioneuro.spiking.competitive import Competition, class_shares, layer, respond, train
@@ -128,7 +128,7 @@ class SpikingClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         X, y = validate_data(self, X, y, dtype=FLOATS, order="C")
         self.classes_, numbers = as_classes(y)
         n_features, n_classes = X.shape[1], len(self.classes_)
-        topology = self._given_topology(n_features, n_classes) or self._build_topology(n_features, n_classes)
+        topology = self._one_hidden_layer(n_features, n_classes, unit="lif", output="lif")
         first, last = _projections(topology)
         key = self._start_fit()
         self.input_range_ = InputRange.learn(X, self.input_range)
@@ -152,16 +152,6 @@ class SpikingClassifier(ClassifierMixin, ClassNamePrefixFeaturesOutMixin, Transf
         self.parameters_[f"{last.post}.bias"] = PRIOR * np.bincount(numbers) / len(numbers)
         self.labels_ = self.classes_[votes.argmax(axis=1)]
         return self
-
-    def _build_topology(self, n_features: int, n_classes: int) -> Topology:
-        sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()
-        if len(sizes) != 1 or isinstance(sizes[0], str):
-            raise InvalidInput(
-                f"hidden_layer_sizes must hold one size, as in (100,), got {self.hidden_layer_sizes!r}; "
-                "a competitive layer stands alone"
-            )
-        n_hidden = check_number("hidden_layer_sizes", sizes[0], low=1, integer=True)
-        return Topology.mlp(n_features, n_hidden, n_classes, unit="lif", output="lif")
 
     def _competition(self) -> Competition:
         n_inputs = self.n_features_in_ * (2 if self._off else 1)

@@ -94,11 +94,16 @@ def check_step(topology: Topology, dt: float) -> None:
                 f"take dt <= {shortest / 10:g}"
             )
     for projection in topology.projections:
-        if 0 < projection.tau_synapse < dt:
-            raise InvalidInput(
-                f"dt={dt:g} s is longer than tau_synapse={projection.tau_synapse:g} s of {projection.name!r}; "
-                f"take dt <= {projection.tau_synapse / 10:g}, or tau_synapse=0 for a jump of the membrane"
-            )
+        check_synapse(repr(projection.name), projection.tau_synapse, dt)
+
+
+def check_synapse(whose: str, tau: float, dt: float) -> None:
+    """Raise `InvalidInput` where dt is too long for a tau_synapse; 0 is a jump."""
+    if 0 < tau < dt:
+        raise InvalidInput(
+            f"dt={dt:g} s is longer than tau_synapse={tau:g} s of {whose}; "
+            f"take dt <= {tau / 10:g}, or tau_synapse=0 for a jump of the membrane"
+        )
 
 
 def constants(topology: Topology, alive: np.ndarray, dt: float, dtype) -> Neurons:

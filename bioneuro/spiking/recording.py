@@ -44,7 +44,6 @@ class Recorder:
         self.rates = _names(topology, "rate", given.get("rate"))
         self.watched = _watched(topology, given.get("voltage"))
         self.names = [population.name for population in topology.populations]
-        self.recorded = np.array([name in self.spikes for name in self.names])
         start = topology.unit_layout
         units = [np.asarray(units, np.int64) + start[name].start for name, units in self.watched.items()]
         self.units = np.concatenate([np.empty(0, np.int64), *units])

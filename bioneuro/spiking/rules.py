@@ -143,7 +143,7 @@ class Rules:
             row[CONSTANTS : CONSTANTS + len(rule.constants)] = rule.constants
         return table
 
-    def thresholds(self) -> np.ndarray:
+    def adaptation(self) -> np.ndarray:
         """(populations, 2): what a threshold rises by at a spike (V), and what remains of a rise after one step."""
         rows = []
         for population in self.topology.populations:

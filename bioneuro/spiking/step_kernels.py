@@ -4,8 +4,8 @@ One step, at time n dt: spikes arrive, neurons fire, spikes are sent off (and pl
 currents move on to (n + 1) dt. Nothing here depends on how a run is cut into calls.
 
 Units are numbered through all populations (`Topology.unit_layout`). What comes from outside is in `input_kernels`, what
-synapses do in `synapse_kernels`; both are bound in. `Group`, `Current` and the columns of `limits` stand here because
-the disk cache of compiled code watches this file.
+synapses do in `synapse_kernels`; both are bound in. `Group`, `Current` and the columns of `adaptation` stand here
+because the disk cache of compiled code watches this file.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Scratch(NamedTuple):
 
 FIRST, LAST, SPIKING, RECORDED, NOISY = range(len(Group._fields))
 UNIT = Current._fields.index("unit")
-RISE, RISE_DECAY, MOST_SPIKES = range(3)  # columns of `limits`, one row per population
+RISE, RISE_DECAY = range(2)  # columns of `adaptation`
 
 
 def _run_steps(
@@ -116,7 +116,8 @@ def _run_steps(
     window,
     key,
     groups,
-    limits,
+    adaptation,
+    most_spikes,
     neurons,
     currents,
     routes,
@@ -130,8 +131,9 @@ def _run_steps(
 ):
     """Run up to `n_steps`, fewer when the room for spikes runs short; returns (steps, recorded spikes, status).
 
-    groups (populations, Group) and limits (populations, 3); routes, rules, synapses and weights as in
-    `synapse_kernels`; key (2,) uint64; window: steps between two looks of the rate guard.
+    groups (populations, Group); adaptation (populations, 2), of thresholds: V at a spike, share kept in a step;
+    most_spikes (populations,) that the rate guard allows in its window of so many steps; key (2,) uint64; routes,
+    rules, synapses and weights as in `synapse_kernels`.
     """
     counts, fired, bounds, arrivals = scratch.counts, scratch.fired, scratch.bounds, dynamics.arrivals
     n_recorded = first_step - first_step  # a literal would be a type of its own
@@ -160,11 +162,11 @@ def _run_steps(
         )
         for i in range(output.watched.shape[0]):
             output.voltage[k, i] = dynamics.membrane[output.watched[i]]
-        _advance(n, key, groups, limits, neurons, currents, drive, dynamics, scratch)
+        _advance(n, key, groups, adaptation, neurons, currents, drive, dynamics, scratch)
         for p in range(groups.shape[0]):
             dynamics.window_counts[p] += output.counts[k, p]
         if (n + 1) % window == 0:
-            status = _check(groups, limits, dynamics.window_counts, dynamics.membrane)
+            status = _check(groups, most_spikes, dynamics.window_counts, dynamics.membrane)
             if status != DONE:
                 return k + 1, n_recorded, status
     return n_steps, n_recorded, DONE
@@ -184,7 +186,7 @@ def _integrate(groups, neurons, dynamics, row, counts):
 
 
 @kernel
-def _advance(n, key, groups, limits, neurons, currents, drive, dynamics, scratch):
+def _advance(n, key, groups, adaptation, neurons, currents, drive, dynamics, scratch):
     """Membranes, currents and thresholds move on to the next step; `counts` is 0 again."""
     flow, counts = scratch.flow, scratch.counts
     for i in range(flow.shape[0]):
@@ -198,8 +200,8 @@ def _advance(n, key, groups, limits, neurons, currents, drive, dynamics, scratch
             _add_noise(n, key, p, drive.noise[a:b], scratch.draws[: b - a], flow[a:b])
         if groups[p, SPIKING]:
             _leak(dynamics.membrane[a:b], dynamics.refractory[a:b], neurons.decay[a:b], flow[a:b])
-        if limits[p, RISE] > 0:
-            _adapt(dynamics.threshold_rise[a:b], counts[a:b], limits[p, RISE], limits[p, RISE_DECAY])
+        if adaptation[p, RISE] > 0:
+            _adapt(dynamics.threshold_rise[a:b], counts[a:b], adaptation[p, RISE], adaptation[p, RISE_DECAY])
         for i in range(scratch.bounds[p], scratch.bounds[p + 1]):
             counts[scratch.fired[i]] = 0
 
@@ -224,10 +226,10 @@ def _arrive(membrane, refractory, arriving):
 
 @kernel
 def _fire(membrane, refractory, rise, threshold, reset, soft_reset, wait, counts):
-    """Where V >= threshold: a spike, V = reset + soft_reset (V - threshold), and the wait begins."""
+    """Where V >= threshold and no wait is on: a spike, V = reset + soft_reset (V - threshold), and the wait begins."""
     for i in range(membrane.shape[0]):
         excess = membrane[i] - (threshold[i] + rise[i])
-        spikes = excess >= 0
+        spikes = (excess >= 0) & (refractory[i] == 0)  # a soft reset may leave V above the threshold
         counts[i] = 1 if spikes else 0
         membrane[i] = reset[i] + soft_reset[i] * excess if spikes else membrane[i]
         refractory[i] = wait[i] if spikes else refractory[i]
@@ -293,14 +295,14 @@ def _collect(n, n_recorded, groups, counts, fired, bounds, totals, spikes):
 
 
 @kernel
-def _check(groups, limits, window_counts, membrane):
+def _check(groups, most_spikes, window_counts, membrane):
     """Close a window of the guard: is any population too fast, any number no longer finite?"""
     status = DONE
     for i in range(membrane.shape[0]):
         if not np.isfinite(membrane[i]):
             status = NOT_FINITE
     for p in range(groups.shape[0]):
-        if groups[p, SPIKING] and window_counts[p] > limits[p, MOST_SPIKES]:
+        if groups[p, SPIKING] and window_counts[p] > most_spikes[p]:
             status = RATE_TOO_HIGH
     if status == DONE:
         for p in range(groups.shape[0]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, fields
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -46,8 +46,6 @@ class Projection:
     tau_synapse: float = 0.0
     tied_to: str | None = None
     shared: bool = False
-
-    has_weights: ClassVar[bool] = True
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
@@ -265,8 +263,6 @@ class Pool2D(_Windowed, Projection):
     stride: int | tuple[int, int] | None = None
     padding: Literal["valid", "same"] = "valid"
     kind: Literal["max", "mean"] = "max"
-
-    has_weights: ClassVar[bool] = False
 
     def __post_init__(self):
         super().__post_init__()

@@ -339,7 +339,7 @@ class LIF(Unit):
     tau_m : s, in (0, 1], of the membrane.
     v_threshold, v_reset, v_rest : V, in [-1, 1], v_reset < v_threshold. Only differences count: by default voltages are
         told from rest (v_rest 0), and -45e-3, -55e-3, -65e-3 make the same neuron as 20e-3, 10e-3, 0.
-    refractory : s, in [0, 1], for which V stays where the reset put it.
+    refractory : s, in [0, 1], for which V stays where the reset put it and no spike is fired.
     soft_reset : in [0, 1]; 0 is the textbook's reset to a value, 1 subtracts v_threshold - v_reset, so that no input is
         forgotten where a jump or a step of time carries V past its threshold.
 

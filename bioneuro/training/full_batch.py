@@ -15,6 +15,7 @@ import numpy as np
 
 from bioneuro import memory
 from bioneuro._jit.keys import Key
+from bioneuro.blas import one_blas_thread
 from bioneuro.errors import InvalidInput, NotFiniteError, check_number, choose
 from bioneuro.parameters import Parameters
 from bioneuro.recording import Recording
@@ -23,7 +24,6 @@ from bioneuro.training.batches import Batch
 from bioneuro.training.checks import check_callbacks, check_data, check_key, check_weights
 from bioneuro.training.interrupt import Interruption, TrainingInterrupted
 from bioneuro.training.loop import GradientEstimator, Progress, show_bar
-from bioneuro.training.threads import one_blas_thread
 
 METHODS = {"lbfgs": ("L-BFGS-B", {"ftol": 1e-14}), "cg": ("CG", {})}
 

@@ -29,6 +29,7 @@ import numpy as np
 
 from bioneuro import memory
 from bioneuro._jit.keys import Key
+from bioneuro.blas import one_blas_thread
 from bioneuro.errors import InvalidInput, NotFiniteError, check_number
 from bioneuro.optim import Transform
 from bioneuro.parameters import Parameters
@@ -47,7 +48,6 @@ from bioneuro.training.checks import (
 )
 from bioneuro.training.emphasis import Emphasis
 from bioneuro.training.interrupt import Interruption, TrainingInterrupted
-from bioneuro.training.threads import one_blas_thread
 
 GradientEstimator = Callable[[Parameters, Batch, Key, int, Parameters], float]
 

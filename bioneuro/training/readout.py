@@ -13,13 +13,13 @@ import scipy.optimize
 from bioneuro._jit.gemm import matmul
 from bioneuro._jit.keys import Key
 from bioneuro._jit.rows import softmax_rows
-from bioneuro.errors import InvalidInput, check_number, choose
+from bioneuro.blas import one_blas_thread
+from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number, choose
 from bioneuro.optim import adam, linear
 from bioneuro.parameters import Parameters
-from bioneuro.topology import Topology
+from bioneuro.topology import Dense, Projection, Topology
 from bioneuro.training.batches import Batch, n_batches
 from bioneuro.training.loop import fit
-from bioneuro.training.threads import one_blas_thread
 
 SOLVERS = ("lbfgs", "minibatch")
 LARGE = 2**24  # numbers: above, a minibatch learns more in a second than L-BFGS does
@@ -160,6 +160,28 @@ class SoftmaxGradient:
         out["input->output"] += H.T @ scores + weights.dtype.type(2 * self.l2) * weights
         out["output.bias"] += scores.sum(axis=0)
         return loss + self.l2 * float(np.vdot(weights, weights))
+
+
+def output_projection(topology: Topology, first: Projection) -> Dense:
+    """The projection behind `first`, from hidden units to classes, where a readout is kept.
+
+    Raises `UnsupportedTopology` unless the topology is input -> hidden -> output with free weights and biases behind.
+    """
+    outputs = topology.by_role("output")
+    rest = [projection for projection in topology.projections if projection is not first]
+    fits = len(outputs) == 1 and len(topology.populations) == 3 and len(rest) == 1
+    if not fits or (rest[0].pre, rest[0].post) != (first.post, outputs[0].name):
+        raise UnsupportedTopology(
+            f"classes are read out behind one hidden layer between input and output, which {topology!r} does not have; "
+            "use Topology.mlp(n_input, n_hidden, n_classes) without skips"
+        )
+    last = rest[0]
+    if not isinstance(last, Dense) or last.shared or last.tied_to or last.sign or not outputs[0].bias:
+        raise UnsupportedTopology(
+            f"{last.name!r} must be a Dense projection with a free weight for each synapse, "
+            "onto output units with biases"
+        )
+    return last
 
 
 def readout_probabilities(features: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:

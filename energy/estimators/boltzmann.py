@@ -7,7 +7,6 @@ from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import validate_data
 
 from bioneuro._jit.keys import Key, seed_from
-from bioneuro._jit.rows import softmax_rows
 from bioneuro.errors import InvalidInput, check_number, choose
 from bioneuro.parameters import Parameters
 from bioneuro.shell import FLOATS, as_classes, check_known
@@ -15,7 +14,7 @@ from bioneuro.topology import Topology
 from bioneuro.training.readout import fit_readout, readout_probabilities
 from energy import completion, rbm
 from energy.contrastive import ContrastiveDivergence
-from energy.discriminative import HybridGradient, Labels, class_scores, joint_topology, label_projection
+from energy.discriminative import HybridGradient, Labels, class_probabilities, joint_topology, label_projection
 from energy.estimators.boltzmann_shell import BoltzmannShell
 from energy.partition import log_partition
 from energy.rbm import Machine, boltzmann_projection
@@ -207,9 +206,7 @@ class RBM(BoltzmannShell):
 
 
 def _hybrid_scores(machine: Machine, parameters: Parameters, visible: np.ndarray) -> np.ndarray:
-    scores = class_scores(machine, Labels.of(parameters), visible)
-    softmax_rows(scores, scores)
-    return scores
+    return class_probabilities(machine, Labels.of(parameters), visible)
 
 
 def _readout_scores(machine: Machine, parameters: Parameters, visible: np.ndarray) -> np.ndarray:
@@ -304,21 +301,11 @@ class RBMClassifier(ClassifierMixin, BoltzmannShell):
         choose("method", self.method, METHODS)
         self.classes_, numbers = as_classes(y)
         n_classes = len(self.classes_)
-        topology = self._given_topology(X.shape[1], n_classes) or self._build_topology(X.shape[1], n_classes)
+        topology = self._one_hidden_layer(X.shape[1], n_classes, unit="bernoulli")
         label_projection(topology)
         key = self._start_fit()
         getattr(self, f"_fit_{self.method}")(topology, self._read(X), numbers, key)
         return self
-
-    def _build_topology(self, n_features: int, n_classes: int) -> Topology:
-        sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()
-        if len(sizes) != 1:
-            raise InvalidInput(
-                f"hidden_layer_sizes must hold one size, as in (100,), got {self.hidden_layer_sizes!r}; "
-                "a Boltzmann classifier has one hidden layer"
-            )
-        n_hidden = check_number("hidden_layer_sizes", sizes[0], low=1, integer=True)
-        return Topology.mlp(n_features, n_hidden, n_classes, unit="bernoulli")
 
     def _fit_hybrid(self, topology: Topology, visible: np.ndarray, numbers: np.ndarray, key: Key) -> None:
         n_hidden = topology[boltzmann_projection(topology).post].size

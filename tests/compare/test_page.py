@@ -83,6 +83,15 @@ def test_controls_and_a_best_model_are_spoken_of_where_there_are_any():
     assert "Blue: the best model" in beside
 
 
+def test_the_best_models_of_a_column_are_marked_and_no_control_is():
+    models = {"one": Witness(), "wrong": Wrong(), "other": Witness()}
+    report = report_of(models, ["classify"], controls=True)
+    rows = re.findall(r"<tr class=.*?</tr>", page.render(report, {}).split("</table>")[0])
+    best = {re.search(r"<td>(.*?)</td>", row).group(1) for row in rows if "<td class=best>" in row}
+    assert len(rows) == 5
+    assert best == {"one", "other"}  # softmax on pixels and the nearest neighbour are better
+
+
 @pytest.mark.parametrize("task", SECTIONS)
 def test_no_section_names_a_model_that_may_not_take_part(task):
     said = " ".join(sentence.text for sentence in SECTIONS[task].sentences).lower()

@@ -1,6 +1,7 @@
 import csv
 import json
 import math
+import warnings
 
 import numpy as np
 import pytest
@@ -10,10 +11,12 @@ import bioneuro
 from bioneuro import Dataset, Study, Topology, load_digits
 from bioneuro.compare import tasks
 from bioneuro.compare import trial as trial_module
+from bioneuro.compare.overview import COSTS
 from bioneuro.compare.results import select
 from bioneuro.compare.trial import choose_settings
 from bioneuro.errors import InvalidInput, UnknownName
 from bioneuro.models import Model, as_model, installed
+from bioneuro.training import TrainingInterrupted
 from energy import HopfieldMemory
 from feedforward import Autoencoder, NetworkClassifier
 
@@ -129,6 +132,23 @@ def test_an_interrupted_study_goes_on_where_it_stopped(tmp_path, monkeypatch):
     assert {row.model for row in report.rows} == {"net", "majority"}
 
 
+class Stopped(Majority):
+    """Learns until Ctrl-C, and keeps what it has."""
+
+    def fit(self, X, y):
+        warnings.warn("stopped half way", TrainingInterrupted, stacklevel=2)
+        return super().fit(X, y)
+
+
+@pytest.mark.parametrize("warmed", [True, False])
+def test_half_a_training_never_passes_for_a_result(tmp_path, monkeypatch, warmed):
+    if warmed:
+        monkeypatch.setattr(trial_module, "warm", lambda *arguments: None)
+    with pytest.raises(KeyboardInterrupt):
+        study({"stopped": Stopped()}).run(tmp_path / "r", n_jobs=1, progress=False)
+    assert not list((tmp_path / "r" / "trials").iterdir())
+
+
 def test_other_settings_are_run_anew(tmp_path):
     first = study({"net": network()}).run(tmp_path / "r", n_jobs=1, progress=False)
     other = NetworkClassifier(topology=NET, epochs=1)
@@ -166,6 +186,45 @@ def test_lesions_spare_what_they_should_and_curves_start_at_the_intact_model():
     accuracy = {(row.condition, row.level): row.value for row in report.rows if row.metric == "accuracy"}
     assert accuracy["dead units", 0.0] == accuracy["dead synapses", 0.0] == accuracy["clean", 0.0]
     assert accuracy["dead units", 0.7] < accuracy["clean", 0.0]
+
+
+def test_what_is_tested_is_the_model_with_the_settings_chosen_and_the_seed_of_its_split():
+    def classifier(net):
+        return NetworkClassifier(topology=net, epochs=0)
+
+    model = Model("", classifier=classifier, candidates=({"epochs": 0}, {"epochs": 15}))
+    report = study({"net": model}, topology=NET, seeds=2).run(n_jobs=1, progress=False)
+    assert [outcome.chosen for outcome in report.outcomes.values()] == [{"epochs": 15}] * 2
+    for seed in range(2):
+        train, test = DATA.split(0.25, random_state=seed)
+        by_hand = classifier(NET).set_params(epochs=15, random_state=seed).fit(train.X, train.y)
+        [row] = select(report.rows, metric="accuracy", seed=seed)
+        assert row.value == by_hand.score(test.X, test.y) > 0.5
+
+
+def test_accuracy_after_a_lesion_is_a_mean_over_draws_of_who_dies():
+    drawn = []
+
+    class Watched(NetworkClassifier):
+        def lesion(self, units=0.0, synapses=0.0, random_state=0):
+            hurt = super().lesion(units, synapses, random_state)
+            drawn.append((units, random_state, hurt))
+            return hurt
+
+    report = study({"net": Watched(topology=NET, epochs=10)}, ["lesion"]).run(n_jobs=1, progress=False)
+    half = {random_state: hurt for units, random_state, hurt in drawn if units == 0.5}
+    assert len(half) == len({hurt.alive_.tobytes() for hurt in half.values()}) == tasks.LESIONS
+    _, test = DATA.split(0.25, random_state=0)
+    [row] = select(report.rows, condition="dead units", level=0.5)
+    assert row.value == pytest.approx(np.mean([hurt.score(test.X, test.y) for hurt in half.values()]))
+
+
+def test_what_a_model_costs_is_told_of_its_classifier_where_it_is_a_memory_too():
+    model = Model("", classifier=lambda net: network(), memory=lambda n_units: HopfieldMemory(rule="pseudo-inverse"))
+    report = study({"both": model, "memory": HopfieldMemory()}, ["classify", "complete"]).run(n_jobs=1, progress=False)
+    [units] = [column for column in COSTS if column.heading == "units"]
+    assert report.summary("both", units).mean == NET.n_units
+    assert report.summary("memory", units).mean == 64
 
 
 def test_installed_models_are_found_by_name():
@@ -246,6 +305,18 @@ def test_models_of_equal_parameters_and_other_classes_are_told_apart(tmp_path):
     assert again._read(tmp_path / "r", again.trials()[0]) is None
 
 
+def test_other_data_topologies_and_candidates_are_run_anew(tmp_path):
+    def of(data=DATA, topology=NET, candidates=({},)):
+        model = Model("", classifier=lambda net: Majority(), candidates=candidates)
+        return Study({"mine": model}, data, ["classify"], topology=topology, seeds=1, controls=False)
+
+    of().run(tmp_path / "r", n_jobs=1, progress=False)
+    [trial] = of().trials()
+    assert of()._read(tmp_path / "r", trial) is not None
+    for other in (of(load_digits().subsample(200)), of(topology=Topology.mlp(64, 21, 10)), of(candidates=({}, {}))):
+        assert other._read(tmp_path / "r", trial) is None
+
+
 def test_one_failing_task_leaves_the_others_their_results(monkeypatch):
     def no_noise(fitted):
         raise RuntimeError("the noise is gone")
@@ -296,11 +367,13 @@ def test_numbers_of_numpy_survive_the_files(tmp_path):
     assert report.outcomes[report.study.trials()[0]].additions == {"votes": 5}
 
 
-def test_figures_of_an_earlier_study_do_not_stay(tmp_path):
+def test_figures_of_an_earlier_study_do_not_stay_and_those_of_others_do(tmp_path):
     study({"net": network()}, ["classify", "noise"]).run(tmp_path / "r", n_jobs=1, progress=False)
-    assert (tmp_path / "r" / "figures" / "noise-flip.png").exists()
+    figures = tmp_path / "r" / "figures"
+    assert (figures / "noise-flip.png").exists()
+    (figures / "mine.png").write_text("drawn by hand")
     study({"net": network()}, ["classify"]).run(tmp_path / "r", n_jobs=1, progress=False)
-    assert not (tmp_path / "r" / "figures" / "noise-flip.png").exists()
+    assert {path.name for path in figures.iterdir()} == {"classify-accuracy.png", "classify-accuracy.svg", "mine.png"}
 
 
 class Bystander(NetworkClassifier):

@@ -128,6 +128,8 @@ def test_latency_tells_strong_features_first():
     assert spikes.row(0)[0].tolist() == [1, 3, 0]
     assert spikes.row(0)[1] == pytest.approx([0, 0.1, 0.15])
     assert encode_latency([[0.25, 1.0]], 0.2, threshold=0.25).units.tolist() == [1]
+    [faint] = encode_latency([[1e-30]], 0.2).times
+    assert 0.1999 < faint < 0.2  # 1 - x rounds to 1
 
 
 @ALL

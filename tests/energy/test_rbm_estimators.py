@@ -335,6 +335,7 @@ def test_score_samples_is_the_pseudo_likelihood_of_the_machine(machine):
         (RBM(input_range=(1, 0)), InvalidInput, r"input_range must be \(low, high\) with low < high"),
         (RBMClassifier(method="hybird"), UnknownName, "unknown method 'hybird'; did you mean 'hybrid'"),
         (RBMClassifier((10, 10)), InvalidInput, r"must hold one size, as in \(100,\), got \(10, 10\)"),
+        (RBMClassifier("100"), InvalidInput, "must hold one size, .* got '100'; RBMClassifier has one hidden layer"),
         (RBMClassifier((0,)), InvalidInput, "hidden_layer_sizes must be an integer"),
     ],
 )

@@ -65,7 +65,7 @@ def simulate(parameters, n_steps, dt, *, drive=None, sigma=None, trains=None, po
         for name, p in neurons.items():
             v[name] = np.where(wait[name] > 0, v[name], v[name] + arriving[name])
             wait[name] = np.maximum(wait[name] - 1, 0)
-            now[name] = (v[name] >= p.unit.v_threshold).astype(float)
+            now[name] = ((v[name] >= p.unit.v_threshold) & (wait[name] == 0)).astype(float)
             kept = p.unit.soft_reset * (v[name] - p.unit.v_threshold)
             v[name] = np.where(now[name] > 0, p.unit.v_reset + kept, v[name])
             wait[name] = np.where(now[name] > 0, round(p.unit.refractory / dt), wait[name])

@@ -101,12 +101,27 @@ def test_patterns_come_back_from_their_half_and_from_noise(memory):
     np.testing.assert_array_equal(np.sign(model.recall(stored)), stored)
 
 
+def test_recall_decides_where_it_amplifies_and_averages_where_it_does_not(memory):
+    model, stored = memory
+    noisy = corrupt(stored, flip=0.2, random_state=0)
+    average, decided = (np.abs(model.recall(noisy, amplify=amplify)).mean() for amplify in (1.0, 2.0))
+    assert average + 0.1 < decided <= 1  # 1: every unit at one wall or the other
+
+
 def test_the_decoder_brings_digits_back_as_well_as_principal_components_do(features):
     peer = PCA(16).fit(TRAIN.X)
     best = np.square(TEST.X - peer.inverse_transform(peer.transform(TEST.X))).mean()
     ours = np.square(TEST.X - features.inverse_transform(features.transform(TEST.X))).mean()
     assert ours < 1.1 * best
     assert features.gain_ == pytest.approx(1, abs=0.05)
+
+
+def test_the_gain_of_the_decoder_is_the_one_that_fits_the_training_rows_best():
+    model = HebbianFeatures(8, rule="hebb", features="linear", random_state=0).fit(TRAIN.X)
+    back = model.transform(TRAIN.X) @ model.parameters_["input->hidden"].T
+    [best], *_ = np.linalg.lstsq(back.reshape(-1, 1), (TRAIN.X - model.mean_).ravel(), rcond=None)
+    assert model.gain_ == pytest.approx(best, rel=1e-4)
+    assert not 0.8 < best < 1.25  # nothing keeps the weights of this rule at a length of 1
 
 
 def test_what_is_recalled_stays_in_the_range_of_the_data(features):

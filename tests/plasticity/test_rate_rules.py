@@ -196,6 +196,20 @@ def test_the_reverse_rule_leaves_linear_units_uncorrelated():
     np.testing.assert_array_equal(learnt["input->units"], np.eye(3))
 
 
+def test_units_that_inhibit_each_other_settle_where_nothing_moves_however_strongly_they_do():
+    """y = x + y V has the solution x (1 - V)^-1; whole steps y <- x + y V would grow by 1.5 in each round."""
+    net = Topology(
+        [Population("input", 4, "input", "linear", bias=False), Population("units", 4, "hidden", "linear")],
+        [Dense("input", "units"), Dense("units", "units", sign=-1, name="inhibition")],
+    )
+    params = Parameters.zeros(net, "float64")
+    params["input->units"], params["units.bias"] = np.eye(4), 0.1
+    params["inhibition"] = -0.5 * (1 - np.eye(4))
+    rows = np.random.default_rng(4).normal(size=(30, 4))
+    settled = LocalLearning(net, {"inhibition": AntiHebb()}).emitted(params, rows)["units"]
+    np.testing.assert_allclose(settled, (rows + 0.1) @ np.linalg.inv(np.eye(4) - params["inhibition"]), atol=1e-4)
+
+
 # -- in the training loop ----------------------------------------------------------------------------------------------
 
 

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from bioneuro import Conv2D, Dense, Parameters, Population, Sparse, Topology
-from bioneuro.errors import InvalidInput, UnsupportedTopology
+from bioneuro.errors import InvalidInput, ResourceError, UnsupportedTopology
 from bioneuro.initializers import initialise
 from bioneuro.plasticity import grow, prune, rewire
 from bioneuro.topology import Edges, FixedInDegree, FixedOutDegree
@@ -70,6 +70,14 @@ def test_nothing_and_everything_can_be_pruned():
     assert np.array_equal(prune(before, "a->b", share=0)["a->b"], before["a->b"])
     assert prune(before, "a->b", share=1)["a->b"].shape == (0,)
     assert prune(before, "a->b", threshold=0).topology.n_synapses == RANDOM.n_synapses
+
+
+def test_a_dense_matrix_keeps_its_diagonal_when_it_becomes_sparse():
+    net = Topology([Population("a", 5)], [Dense("a", "a")])
+    before = initialise(net, "unit-gaussian", random_state=1)
+    after = prune(before, "a->a", threshold=0.5)
+    assert np.array_equal(matrix(after, "a->a"), np.where(np.abs(before["a->a"]) < 0.5, 0, before["a->a"]))
+    assert np.diag(matrix(after, "a->a")).any()
 
 
 def test_the_two_synapses_of_a_symmetric_pair_go_together():
@@ -141,6 +149,9 @@ def test_multapses_grow_where_they_are_allowed():
 def test_growth_is_repeatable():
     one, same, other = (grow(initialise(RANDOM), "a->b", 9, random_state=seed).topology.digest for seed in (1, 1, 2))
     assert one == same != other
+    twins = Topology([Population("a", 9)], [Sparse("a", "a", Edges([], []), name=name) for name in ("x", "y")])
+    x, y = (grow(Parameters.zeros(twins), name, 9, random_state=1).topology.edges(name) for name in ("x", "y"))
+    assert not np.array_equal(x.post, y.post)  # one seed, two projections
 
 
 # -- rewire ------------------------------------------------------------------------------------------------------------
@@ -210,6 +221,14 @@ def test_transfer_with_no_synapse_in_common_keeps_the_values_here():
 
 
 # -- what is refused ---------------------------------------------------------------------------------------------------
+
+
+def test_synapses_that_do_not_fit_into_memory_as_lists_are_refused(monkeypatch):
+    before = initialise(RANDOM)
+    monkeypatch.setattr("bioneuro.memory.available", lambda: 5000)
+    with pytest.raises(ResourceError, match=r"changing the synapses of 'a->b' needs .* largest part is synapses as"):
+        prune(before, "a->b", share=0.1)
+
 
 CONVOLUTION = Topology(
     [Population("i", (6, 6, 1)), Population("o", (4, 4, 1))], [Conv2D("i", "o")]

@@ -96,7 +96,12 @@ def test_options_out_of_range_are_refused(options, message):
             r"Poisson.rates has 2 values and population 'in' has 3 units; give one number or",
         ),
         ({"in": Poisson(1.0, weight=1e-3)}, "'in' is a source of spikes .* drop the weight of Poisson"),
+        ({"in": SpikeTrain([0], [0.0], tau_synapse=5e-3)}, "drop the weight of SpikeTrain and its tau_synapse, proj"),
         ({"cells": Poisson(1.0)}, "Poisson on neurons 'cells' arrives through synapses; give weight=, in volts"),
+        (
+            {"cells": Poisson(1.0, weight=1e-3, tau_synapse=5e-5)},
+            r"dt=0.0001 s is longer than tau_synapse=5e-05 s of Poisson on 'cells'; take dt <= 5e-06, or tau_synapse=0",
+        ),
         ({"in": StepCurrent(1e-3)}, "StepCurrent needs a population of neurons"),
         ({"in": NoiseCurrent(1e-3)}, "NoiseCurrent needs a population of neurons"),
         ({"in": SpikeTrain([3], [0.0])}, "SpikeTrain names unit 3 of population 'in', which has 3"),

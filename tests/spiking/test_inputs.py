@@ -84,9 +84,9 @@ def test_noise_acts_from_start_to_stop_and_adds_up_as_variances():
 
 
 def test_the_spread_of_the_membrane_under_noise_is_sigma_over_the_root_of_two():
-    settled = membrane_under(NoiseCurrent(4e-3), n=4000, duration=0.2, random_state=0)[-1]
+    settled = membrane_under(NoiseCurrent(4e-3, mean=1e-3), n=4000, duration=0.2, random_state=0)[-1]
     assert settled.std() == pytest.approx(4e-3 / np.sqrt(2), rel=4 / np.sqrt(2 * 4000))
-    assert abs(settled.mean()) < 4 * 4e-3 / np.sqrt(2 * 4000)
+    assert abs(settled.mean() - 1e-3) < 4 * 4e-3 / np.sqrt(2 * 4000)
 
 
 def test_poisson_spikes_come_from_start_to_stop():

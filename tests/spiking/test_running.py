@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -172,6 +173,11 @@ def test_another_seed_gives_other_spikes_and_no_seed_fresh_ones():
 def test_traces_start_anew_under_other_rules_and_a_state_of_another_network_is_refused():
     first = go(0.05)
     assert np.any(first.state.pre_traces > 0)
+    slower = RULES | {"I->E": InhibitorySTDP(w_max=W, eta=0.05, tau=30e-3)}
+    kept, anew = (
+        simulate(first.parameters, INPUTS, 1e-4, rules=rules, state=first.state).state for rules in (RULES, slower)
+    )
+    assert np.count_nonzero(anew.pre_traces) < 5 < np.count_nonzero(kept.pre_traces)  # the spikes of one step
     frozen = simulate(first.parameters, INPUTS, 0.01, state=first.state)
     assert frozen.state.pre_traces.size == 0
     np.testing.assert_array_equal(frozen.parameters.theta, first.parameters.theta)
@@ -183,6 +189,27 @@ def test_traces_start_anew_under_other_rules_and_a_state_of_another_network_is_r
         simulate(first.parameters, INPUTS, 0.01, state=first)
     with pytest.raises(bioneuro.errors.InvalidInput, match=r"state.membrane must be float32 \(58,\)"):
         simulate(first.parameters, INPUTS, 0.01, state=first.state._replace(membrane=np.zeros(3)))
+
+
+CHANGES = {
+    "grid": {"dt": 5e-5},
+    "current of an input": {"inputs": INPUTS | {"I": Poisson(900.0, weight=1e-3, tau_synapse=3e-3)}},
+    "delay": {"I->E": {"delay": 1.1e-3}},
+    "current": {"E->I": {"tau_synapse": 5e-3}},
+    "constants": {"E": {"unit": LIF(refractory=2e-3)}},
+    "role": {"E": {"role": "output"}},
+}
+
+
+@pytest.mark.parametrize("other", CHANGES.values(), ids=CHANGES)
+def test_a_state_is_refused_by_a_network_that_differs_in_more_than_its_synapses(other):
+    params = plastic_network()
+    first = simulate(params, INPUTS, 10e-3)
+    parts = params.topology.populations, params.topology.projections
+    changed = Topology(*([replace(entry, **other.get(entry.name, {})) for entry in part] for part in parts))
+    options = {"dt": other.get("dt", 1e-4), "state": first.state}
+    with pytest.raises(bioneuro.errors.InvalidInput, match="belongs to another network"):
+        simulate(Parameters(changed, params.theta), other.get("inputs", INPUTS), 10e-3, **options)
 
 
 def test_only_what_is_asked_for_is_recorded():

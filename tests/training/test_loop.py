@@ -227,7 +227,7 @@ def test_a_gradient_that_is_not_finite_never_reaches_the_user():
 def test_overlapping_limits_on_blas_leave_the_process_as_it_was():
     from threadpoolctl import threadpool_info
 
-    from bioneuro.training.threads import one_blas_thread
+    from bioneuro.blas import one_blas_thread
 
     def threads():
         return [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]

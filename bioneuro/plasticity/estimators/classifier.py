@@ -6,11 +6,10 @@ import numpy as np
 from sklearn.base import ClassifierMixin, clone
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number
 from bioneuro.plasticity.estimators.hebbian_shell import HebbianShell, hidden_projection
 from bioneuro.shell import FLOATS, as_classes
 from bioneuro.topology import Dense, Lesion, Topology
-from bioneuro.training.readout import fit_readout, readout_probabilities
+from bioneuro.training.readout import fit_readout, output_projection, readout_probabilities
 
 
 class HebbianClassifier(ClassifierMixin, HebbianShell):
@@ -90,7 +89,7 @@ class HebbianClassifier(ClassifierMixin, HebbianShell):
         X, y = validate_data(self, X, y, dtype=FLOATS, order="C")
         self.classes_, numbers = as_classes(y)
         n_classes = len(self.classes_)
-        topology = self._given_topology(X.shape[1], n_classes) or self._build_topology(X.shape[1], n_classes)
+        topology = self._one_hidden_layer(X.shape[1], n_classes)
         last = label_projection(topology)
         key = self._start_fit()
         self._learn(topology, X, key)
@@ -105,18 +104,9 @@ class HebbianClassifier(ClassifierMixin, HebbianShell):
         )
         n_hidden = topology[last.pre].size
         self.parameters_[last.name], self.parameters_[f"{last.post}.bias"] = weights[:n_hidden], bias
-        self.off_weights_ = weights[n_hidden:].astype(self.dtype) if self.features_ == "on-off" else None
+        self.off_weights_ = weights[n_hidden:].astype(self.dtype) if len(weights) > n_hidden else None
         self.additions_ = {} if self.off_weights_ is None else {"off weights": self.off_weights_.size}
         return self
-
-    def _build_topology(self, n_features: int, n_classes: int) -> Topology:
-        sizes = np.atleast_1d(self.hidden_layer_sizes).tolist()
-        if len(sizes) != 1 or isinstance(sizes[0], str):
-            raise InvalidInput(
-                f"hidden_layer_sizes must hold one size, as in (100,), got {self.hidden_layer_sizes!r}; "
-                "a Hebbian classifier has one hidden layer"
-            )
-        return Topology.mlp(n_features, check_number("hidden_layer_sizes", sizes[0], low=1, integer=True), n_classes)
 
     def _with_lesion(self, lesion: Lesion):
         hurt = super()._with_lesion(lesion)
@@ -148,19 +138,4 @@ class HebbianClassifier(ClassifierMixin, HebbianShell):
 
 def label_projection(topology: Topology) -> Dense:
     """The projection from the hidden units to the classes; refuses whatever is not input -> hidden -> output."""
-    first = hidden_projection(topology)
-    outputs = topology.by_role("output")
-    rest = [projection for projection in topology.projections if projection is not first]
-    fits = len(outputs) == 1 and len(topology.populations) == 3 and len(rest) == 1
-    if not fits or (rest[0].pre, rest[0].post) != (first.post, outputs[0].name):
-        raise UnsupportedTopology(
-            f"a Hebbian classifier is one hidden layer between input and output, {topology!r} is not; "
-            "use Topology.mlp(n_input, n_hidden, n_classes) without skips"
-        )
-    last = rest[0]
-    free = isinstance(last, Dense) and not (last.shared or last.tied_to or last.sign)
-    if not free or not outputs[0].bias:
-        raise UnsupportedTopology(
-            f"{last.name!r} must be a Dense projection with a free weight for each synapse, onto units with biases"
-        )
-    return last
+    return output_projection(topology, hidden_projection(topology))

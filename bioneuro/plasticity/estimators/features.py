@@ -7,6 +7,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bioneuro._jit.gemm import matmul_nt
 from bioneuro.errors import InvalidInput, check_number
+from bioneuro.plasticity.estimators.channels import CHANNELS
 from bioneuro.plasticity.estimators.hebbian_shell import HebbianShell, features_topology, hidden_projection
 from bioneuro.shell import FLOATS
 
@@ -118,10 +119,10 @@ class HebbianFeatures(HebbianShell):
 
     def _code(self, features: np.ndarray) -> np.ndarray:
         """One number for each hidden unit, (n, n_hidden): "on" less "off" where it speaks through two channels."""
-        if self.features_ != "on-off":
+        if CHANNELS[self.features_].cells == 1:
             return features
-        n_hidden = features.shape[1] // 2
-        return features[:, :n_hidden] - features[:, n_hidden:]
+        on, off = np.split(features, 2, axis=1)
+        return on - off
 
     def _back(self, code: np.ndarray) -> np.ndarray:
         """y W^T, (n, n_features)."""

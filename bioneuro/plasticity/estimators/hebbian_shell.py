@@ -13,6 +13,7 @@ from sklearn.utils.validation import check_is_fitted
 from bioneuro import optim
 from bioneuro._jit.gemm import matmul
 from bioneuro._jit.keys import Key
+from bioneuro.blas import one_blas_thread
 from bioneuro.errors import UnsupportedTopology, check_number, choose
 from bioneuro.parameters import Parameters
 from bioneuro.plasticity.estimators.channels import CHANNELS
@@ -22,7 +23,6 @@ from bioneuro.shell import Shell
 from bioneuro.topology import Dense, Population, Topology
 from bioneuro.training.batches import check_batch_size, n_batches
 from bioneuro.training.loop import fit as train
-from bioneuro.training.threads import one_blas_thread
 
 UNITS = ("linear", "relu", "sigmoid", "tanh", "bernoulli")  # a rate network, whoever trains it
 ALIKE = 0.99  # |cos| of two units' weights, from which on they have found the same
@@ -128,7 +128,7 @@ class HebbianShell(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shell):
         return y
 
     def _features(self, X: np.ndarray) -> np.ndarray:
-        return CHANNELS[self.features_](self._active(X), self.power)
+        return CHANNELS[self.features_].tell(self._active(X), self.power)
 
     def _features_in_training(self, X: np.ndarray) -> np.ndarray:
         """`_features` by the fastest product there is, whose last bits depend on the batch."""
@@ -136,7 +136,7 @@ class HebbianShell(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shell):
         with one_blas_thread():
             y = X.astype(self.dtype, copy=False) @ self.parameters_[projection.name]
         y += self.parameters_[f"{projection.post}.bias"]
-        return CHANNELS[self.features_](y, self.power)
+        return CHANNELS[self.features_].tell(y, self.power)
 
     def transform(self, X) -> np.ndarray:
         """What the hidden units say about each row, (n, n_features_out); each row by itself, dead units give 0."""
@@ -147,7 +147,7 @@ class HebbianShell(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Shell):
     @property
     def _n_features_out(self) -> int:  # what scikit-learn counts feature names by
         n_hidden = self.topology_[hidden_projection(self.topology_).post].size
-        return 2 * n_hidden if self.features_ == "on-off" else n_hidden
+        return CHANNELS[self.features_].cells * n_hidden
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -205,8 +205,10 @@ def test_a_checkpoint_is_written_at_ctrl_c_and_read_again(tmp_path):
     _interrupted(DIGITS, 20, QUICK, 2, checkpoint=path)
     rest = learn(DIGITS, 20, checkpoint=path)
     assert rest.parameters.theta.tobytes() == learn(DIGITS, 20).parameters.theta.tobytes()
-    with pytest.raises(InvalidInput, match="belongs to another training"):
-        learn(DIGITS, 20, checkpoint=path, epochs=3)
+    slower, others = Competition(duration=0.05, learning_rate=0.1), DIGITS[::-1].copy()
+    for other in ({"epochs": 3}, {"competition": slower}, {"X": others}, {"key": KEY.child(1)}, {"unit": LIF(0.05)}):
+        with pytest.raises(InvalidInput, match="belongs to another training"):
+            learn(**{"X": DIGITS, "n_hidden": 20, "checkpoint": path} | other)
     bioneuro.save(path, rest.parameters)
     with pytest.raises(InvalidInput, match="is not a checkpoint of this kind but holds a Parameters"):
         learn(DIGITS, 20, checkpoint=path)
