@@ -71,7 +71,7 @@ class Program:
     ):
         self.dtype, self.batch_size = parameters.dtype, batch_size
         self.fused: Fused = fuse(optimizer, parameters)
-        self.layout = Layout(backprop, parameters, batch_size, self.fused.frozen)
+        self.layout = Layout(backprop, parameters, batch_size, self.fused)
         step = self._seconds(parameters)
         self.n_threads = n_threads or self._team(step)
         self.steps_at_once = max(1, int(PIECE / 4 / step))  # until the first piece has shown how long they last
@@ -144,7 +144,7 @@ class Program:
             (backprop.noise > 0, {"jitter"}),
             (backprop.dropout, {"drop", "multiply_entries"}),
             (any(population.bias for population in self.layout.populations), {"add_row", "sum_rows"}),
-            (any(plan.projections[:, epoch.ONE_TO_ONE]), {"scale", "sum_products"}),
+            (any(plan.projections[:, epoch.ONE_TO_ONE]) or self.fused.limits, {"scale", "sum_products"}),
             (any(layer.normalised for layer in backprop.network.layers), {"normalise", "follow", "normalise_back"}),
         ):
             used |= names if these else set()

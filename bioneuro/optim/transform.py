@@ -24,7 +24,7 @@ from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number, cho
 from bioneuro.optim import kernels
 from bioneuro.optim.schedules import Schedule, as_schedule
 from bioneuro.parameters import Parameters
-from bioneuro.topology import Dense, OneToOne, Topology
+from bioneuro.topology import Dense, OneToOne, Projection, Topology
 
 
 @dataclass(frozen=True)
@@ -252,7 +252,7 @@ class max_norm(Transform):
         topology = parameters.topology
         for name in self.populations or ():
             choose("population with a largest norm", name, topology.unit_layout)
-        for projections in self._incoming(topology):
+        for projections in self.held(topology).values():
             for projection in projections:
                 if not isinstance(projection, Dense | OneToOne) or projection.shared:
                     raise UnsupportedTopology(
@@ -262,7 +262,7 @@ class max_norm(Transform):
         return {}
 
     def update(self, update, state, parameters, step):
-        for projections in self._incoming(parameters.topology):
+        for projections in self.held(parameters.topology).values():
             blocks = [parameters.topology.layout[projection.name] for projection in projections]
             after = [(parameters.theta[b.where] + update[b.where]).reshape(-1, b.shape[-1]) for b in blocks]
             length = np.sqrt(sum(np.square(weights).sum(axis=0) for weights in after))
@@ -271,11 +271,11 @@ class max_norm(Transform):
                 old, step_of = (part[block.where].reshape(weights.shape) for part in (parameters.theta, update))
                 step_of[:, long] = weights[:, long] * (self.limit / length[long]) - old[:, long]
 
-    def _incoming(self, topology: Topology):
-        """Yield the projections with weights of their own that end on each population."""
-        for name in self.populations or topology.unit_layout:
-            if own := [projection for projection in topology.incoming(name) if projection.name in topology.layout]:
-                yield own
+    def held(self, topology: Topology) -> dict[str, list[Projection]]:
+        """The projections with weights of their own that end on each population that is meant."""
+        arriving = {name: topology.incoming(name) for name in self.populations or topology.unit_layout}
+        own = {name: [edge for edge in edges if edge.name in topology.layout] for name, edges in arriving.items()}
+        return {name: edges for name, edges in own.items() if edges}
 
 
 @dataclass(frozen=True)
