@@ -11,7 +11,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from bioneuro.errors import check_number, choose
+from bioneuro.errors import InvalidInput, check_number, choose
 from bioneuro.optim import kernels
 from bioneuro.optim.schedules import Schedule, as_schedule, times
 from bioneuro.optim.transform import Transform, chain, weight_decay
@@ -347,8 +347,20 @@ OPTIMIZERS: Mapping[str, Callable[..., Transform]] = {
 }
 
 
-def as_optimizer(given: str | Transform, rate: float | Schedule) -> Transform:
-    """An optimiser by name at the learning rate `rate`, or the transform given (which has a rate of its own)."""
+def as_optimizer(given: str | Callable[[float | Schedule], Transform] | Transform, rate: float | Schedule) -> Transform:
+    """An optimiser at the learning rate `rate`: by name, or what a function makes of the rate; a transform has its own.
+
+    >>> as_optimizer(lambda rate: chain(sgd(rate), weight_decay(0.01)), 0.5).transforms[0]
+    sgd(rate=0.5)
+    """
     if isinstance(given, Transform):
         return given
-    return OPTIMIZERS[choose("optimizer", given, OPTIMIZERS)](rate)
+    if not callable(given):
+        return OPTIMIZERS[choose("optimizer", given, OPTIMIZERS)](rate)
+    made = given(rate)
+    if not isinstance(made, Transform):
+        raise InvalidInput(
+            f"optimizer must make a Transform of a learning rate, such as lambda rate: chain(adam(rate), max_norm(3)); "
+            f"{getattr(given, '__name__', given)} made {made!r}"
+        )
+    return made

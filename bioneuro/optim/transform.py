@@ -46,6 +46,11 @@ class Transform:
                 value.see(losses)
 
     @property
+    def leads_nowhere(self) -> bool:
+        """Whether it only changes what an optimiser is given, or gives."""
+        return isinstance(self, _AROUND)
+
+    @property
     def watches(self) -> bool:
         """Whether a schedule goes by the losses, which must then be shown to it after each epoch."""
         return any(getattr(value, "watches", False) for value in vars(self).values())
@@ -78,6 +83,10 @@ class chain(Transform):
     def see(self, losses):
         for transform in self.transforms:
             transform.see(losses)
+
+    @property
+    def leads_nowhere(self):
+        return all(transform.leads_nowhere for transform in self.transforms)
 
     @property
     def watches(self):
@@ -307,6 +316,9 @@ class dale(Transform):
                 where = parameters.topology.layout[projection.name].where
                 weights = parameters.theta[where]
                 update[where] = projection.sign * np.maximum(0, projection.sign * (weights + update[where])) - weights
+
+
+_AROUND = (clip, clip_value, l1, l2, per_layer, weight_decay, max_norm, freeze, dale)
 
 
 def weights_of(parameters: Parameters) -> list[slice]:

@@ -47,9 +47,9 @@ class yellowfin(Transform):
 
     def __post_init__(self):
         if not callable(self.rate):
-            check_number("learning rate", self.rate, low=0, open_low=True)
+            check_number("learning rate", self.rate, low=0, open_low=True, open_high=True)
         if not callable(self.factor):
-            check_number("factor", self.factor, low=0, open_low=True)
+            check_number("factor", self.factor, low=0, open_low=True, open_high=True)
         check_number("memory", self.memory, low=0, high=1, open_high=True)
         check_number("window", self.window, low=1, integer=True)
 

@@ -24,8 +24,11 @@ def check_data(X, y) -> None:
 
 
 def check_optimizer(optimizer) -> None:
+    """Refuse what is no transform, and what stands around an optimiser alone: the gradient itself would be the step."""
     if not isinstance(optimizer, Transform):
         raise InvalidInput(f"optimizer must be a Transform such as optim.adam(1e-3), got {optimizer!r}")
+    if optimizer.leads_nowhere:
+        raise InvalidInput(f"{optimizer!r} holds no optimiser; use a chain with one, such as optim.adam(1e-3)")
 
 
 def check_key(key) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin, clone
@@ -10,10 +10,12 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, check_number
+from bioneuro.optim import Transform
 from bioneuro.shell import FLOATS, as_classes
 from bioneuro.topology import Topology
 from bioneuro.training.emphasis import Emphasis
-from feedforward.estimators.base import BackpropShell
+from bioneuro.training.learning_rate import RATES, LearningRates, find_learning_rate
+from feedforward.estimators.base import BackpropShell, as_numbers
 from feedforward.network import Backprop, Network
 from feedforward.targets import from_range, row_weights, smooth, to_range
 
@@ -25,7 +27,9 @@ _PARAMETERS = """
     topology : any acyclic `Topology` with one input and one output population; checked against the data, never altered.
     unit : unit type of the hidden layers, where no topology is given.
     loss : "auto" (by the output units), "cross-entropy", "logistic", "squared", "absolute", "huber" or `Huber(delta)`.
-    optimizer : a name of `bioneuro.optim.OPTIMIZERS` ("adam", "momentum", "nesterov", ...), or a `Transform`.
+    optimizer : a name of `bioneuro.optim.OPTIMIZERS` ("adam", "momentum", "nesterov", ...); a function that makes a
+        `Transform` of the rate, such as lambda rate: optim.chain(optim.adam(rate), optim.max_norm(3)); or a
+        `Transform`, which has a rate of its own: learning_rate and schedule are then not used.
         "lbfgs" or "cg": all rows at once, in float64, by a method of SciPy (`bioneuro.training.minimise`), for small
         problems. `epochs` are then its iterations, and learning_rate, schedule and batch_size are not used; dropout,
         noise, emphasis, checkpoint and `partial_fit` are refused.
@@ -39,6 +43,8 @@ _PARAMETERS = """
         populations; False. The fitted network has it folded into weights and biases; see `feedforward.normalisation`.
     initializer : see `bioneuro.initializers.initialise`; "auto" goes by the unit types; "lsuv" and
         "data-dependent" look at the data too (`feedforward.calibration`).
+    hidden_bias : first bias of the hidden units; a little above 0, such as .01, wakes ReLUs. Output units begin at the
+        mean of the targets.
     centre : subtract the mean of the training inputs from every input.
     class_weight : {label: weight}, "balanced" (all classes weigh the same) or None: how much rows of a class count in
         the loss (classifiers); a minibatch's loss is the weighted mean, so that batch_size must be 2 or more.
@@ -88,6 +94,7 @@ class _Network(BackpropShell):
         noise: float = 0.0,
         batch_norm: bool | str | tuple[str, ...] = False,
         initializer="auto",
+        hidden_bias: float = 0.0,
         centre: bool = True,
         emphasis: str | Emphasis | None = None,
         frozen: tuple[str, ...] | str = (),
@@ -114,6 +121,7 @@ class _Network(BackpropShell):
         self.noise = noise
         self.batch_norm = batch_norm
         self.initializer = initializer
+        self.hidden_bias = hidden_bias
         self.centre = centre
         self.emphasis = emphasis
         self.frozen = frozen
@@ -134,8 +142,8 @@ class _Network(BackpropShell):
         )
         number = self._number_type(X)
         mean = np.average(X.astype(np.float64), axis=0, weights=weights) if self.centre else np.zeros(X.shape[1])
-        self.input_mean_ = mean.astype(number)
-        self._begin(topology, self._inputs(X), targets.astype(number), key, weights)
+        self.input_mean_ = as_numbers("X", mean, number)
+        self._begin(topology, self._inputs(X), as_numbers("y", targets, number), key, weights)
         return key
 
     def fit(self, X, y, sample_weight=None):
@@ -147,7 +155,7 @@ class _Network(BackpropShell):
         X, targets, output, weights, strata = self._task(X, y, sample_weight)
         key = self._start(X, targets, output, weights)
         backprop = self._backprop(self._trained.topology)
-        self._train(backprop, self._inputs(X), targets.astype(self.parameters_.dtype), key, strata, weights)
+        self._train(backprop, self._inputs(X), as_numbers("y", targets, self.parameters_.dtype), key, strata, weights)
         return self
 
     def _task(self, X, y, sample_weight) -> tuple[np.ndarray, np.ndarray, str, np.ndarray | None, np.ndarray | None]:
@@ -157,6 +165,48 @@ class _Network(BackpropShell):
             return X, targets, output, None, strata
         counted = weights > 0
         return X[counted], targets[counted], output, weights[counted], None if strata is None else strata[counted]
+
+    def find_learning_rate(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        rates: Sequence[float] = RATES,
+        share: float = 0.1,
+        steps: int = 200,
+        progress: bool = False,
+    ) -> LearningRates:
+        """Short trainings of this network at many rates, on a random share of the rows; it stays as it is.
+
+        rates, share, steps, progress, and what is returned : as in `bioneuro.training.find_learning_rate`. The
+        optimiser must be a name or a function of the rate; emphasis, patience and callbacks have no part in it.
+
+        >>> found = net.find_learning_rate(X, y)  # doctest: +SKIP
+        >>> found.plot()  # doctest: +SKIP
+        >>> net.set_params(learning_rate=found.best).fit(X, y)  # doctest: +SKIP
+        """
+        if self._whole_batch:
+            raise InvalidInput(f"optimizer={self.optimizer!r} finds the length of its steps by itself, without a rate")
+        twin = clone(self).set_params(warm_start=False)
+        X, targets, output, weights, strata = twin._task(X, y, sample_weight)
+        key = twin._start(X, targets, output, weights)
+        first = twin._trained
+        return find_learning_rate(
+            first,
+            twin._backprop(first.topology),
+            twin._inputs(X),
+            as_numbers("y", targets, first.dtype),
+            optimizer=self.optimizer if isinstance(self.optimizer, Transform) else twin._chain,
+            rates=rates,
+            share=share,
+            steps=steps,
+            batch_size=self.batch_size,
+            key=key,
+            strata=strata,
+            weights=weights,
+            progress=progress,
+        )
 
     def _backprop(self, topology: Topology) -> Backprop:
         return Backprop(Network(topology), self.loss, l2=self.l2, dropout=self.dropout, noise=self.noise)
@@ -168,7 +218,7 @@ class _Network(BackpropShell):
         return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
 
     def _inputs(self, X: np.ndarray) -> np.ndarray:
-        return X.astype(self.input_mean_.dtype, copy=False) - self.input_mean_
+        return as_numbers("X", X, self.input_mean_.dtype) - self.input_mean_
 
     def untrained(self):
         """An unfitted copy whose hidden units keep their first weights: the control that learns no representation."""
@@ -214,6 +264,7 @@ class NetworkClassifier(ClassifierMixin, _Network):
         noise: float = 0.0,
         batch_norm: bool | str | tuple[str, ...] = False,
         initializer="auto",
+        hidden_bias: float = 0.0,
         centre: bool = True,
         class_weight=None,
         label_smoothing: float = 0.0,
@@ -244,6 +295,7 @@ class NetworkClassifier(ClassifierMixin, _Network):
             noise=noise,
             batch_norm=batch_norm,
             initializer=initializer,
+            hidden_bias=hidden_bias,
             centre=centre,
             emphasis=emphasis,
             frozen=frozen,
@@ -273,11 +325,7 @@ class NetworkClassifier(ClassifierMixin, _Network):
         classes : all the labels there will ever be; needed at the first call, unless `fit` came before.
         sample_weight : as in `fit`.
         """
-        if self._whole_batch:
-            raise InvalidInput(
-                f"partial_fit takes steps on minibatches, and optimizer={self.optimizer!r} all rows at once; use "
-                "another optimiser, or fit with warm_start=True"
-            )
+        self._check_parts()
         first = not hasattr(self, "parameters_")
         if first and classes is None:
             raise InvalidInput("the first call of partial_fit needs classes=, all the labels there will ever be")
@@ -287,8 +335,9 @@ class NetworkClassifier(ClassifierMixin, _Network):
         if first:
             self.classes_, _ = as_classes(np.asarray(classes))
         numbers = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
-        if np.any(self.classes_[numbers] != y):
-            raise InvalidInput(f"y holds labels that are not among the classes {self.classes_}")
+        if np.any(strange := self.classes_[numbers] != y):
+            found = np.unique(np.asarray(y)[strange]).tolist()
+            raise InvalidInput(f"y holds labels that are not among the classes {self.classes_.tolist()}: {found[:5]}")
         weights = self._class_weights(y, self._weights(sample_weight, X))
         if first:
             self._one_output, output = self._has_one_output(), self._output_unit()
@@ -374,10 +423,33 @@ class NetworkRegressor(RegressorMixin, _Network):
     """
 
     def _all_rows(self, X, y, sample_weight):
-        X, y = validate_data(self, X, y, dtype=FLOATS, order="C", multi_output=True, y_numeric=True)
-        self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
-        self._flat_targets = y.ndim == 1
-        return X, y.reshape(len(y), -1).astype(X.dtype), "linear", self._weights(sample_weight, X), None
+        X, targets = self._numbers(X, y, first=True)
+        return X, targets, "linear", self._weights(sample_weight, X), None
+
+    def partial_fit(self, X, y, sample_weight=None):
+        """One pass over more rows, at the rate `learning_rate`; the optimiser goes on where it was; returns self.
+
+        sample_weight : as in `fit`.
+        """
+        self._check_parts()
+        first = not hasattr(self, "parameters_")
+        X, targets = self._numbers(X, y, first)
+        weights = self._weights(sample_weight, X)
+        if first:
+            self._start(X, targets, "linear", weights)
+        targets = as_numbers("y", targets, self.parameters_.dtype)
+        self._train_more(self._backprop(self._trained.topology), self._inputs(X), targets, weights)
+        return self
+
+    def _numbers(self, X, y, first: bool) -> tuple[np.ndarray, np.ndarray]:
+        """X and targets (n, n_outputs), checked; of later parts held to the shape of the first."""
+        X, y = validate_data(self, X, y, dtype=FLOATS, order="C", multi_output=True, y_numeric=True, reset=first)
+        targets = y.reshape(len(y), -1).astype(np.float64, copy=False)
+        if first:
+            self.n_outputs_, self._flat_targets = targets.shape[1], y.ndim == 1
+        if targets.shape[1] != self.n_outputs_:
+            raise InvalidInput(f"y has {targets.shape[1]} columns, and {self.n_outputs_} in the calls before")
+        return X, targets
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

@@ -1,12 +1,16 @@
 """Weights of rows and classes, and trainings that go on from one another."""
 
+import signal
+
 import numpy as np
 import pytest
 
 from bioneuro import Parameters, Topology, load, optim, save
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput
+from bioneuro.training import TrainingInterrupted
 from bioneuro.training.batches import Batch
+from bioneuro.training.interrupt import Interruption
 from feedforward import NetworkClassifier, NetworkRegressor
 from feedforward.network import Backprop, Network
 
@@ -76,6 +80,87 @@ def test_partial_fit_goes_on_after_fit_and_after_a_file(tmp_path):
         net.partial_fit(X[:20], y[:20])
     assert theta(again).tobytes() == theta(model).tobytes()
     assert model.n_iter_ == 6
+
+
+def test_a_regressor_goes_on_in_parts_as_a_classifier_does(tmp_path):
+    target = np.stack([X[:, 0], X[:, 1] ** 2], axis=1)
+    settings = {"hidden_layer_sizes": (6,), "random_state": 0, "learning_rate": 0.01, "batch_size": 10}
+    whole, broken = NetworkRegressor(**settings), NetworkRegressor(**settings)
+    for part in (slice(0, 30), slice(30, 60), slice(0, 30)):
+        whole.partial_fit(X[part], target[part])
+        save(tmp_path / "net.npz", broken.partial_fit(X[part], target[part]))
+        broken = load(tmp_path / "net.npz")
+    assert theta(broken).tobytes() == theta(whole).tobytes()
+    assert (whole.t_, whole.n_iter_, whole.predict(X).shape) == (9, 3, (60, 2))
+    assert whole.loss_curve_[2] < whole.loss_curve_[0]
+    with pytest.raises(InvalidInput, match="y has 1 columns, and 2 in the calls before"):
+        whole.partial_fit(X, target[:, 0])
+    with pytest.raises(ValueError, match="X has 3 features, but NetworkRegressor is expecting 4"):
+        whole.partial_fit(X[:, :3], target)
+
+
+def test_parts_of_a_regression_weigh_their_rows():
+    weights = DRAW.integers(0, 3, len(X))
+    copies = np.repeat(np.arange(len(X)), weights)
+    settings = {"hidden_layer_sizes": (6,), "random_state": 0, "batch_size": 200, "centre": False}
+    weighted, repeated = NetworkRegressor(**settings), NetworkRegressor(**settings)
+    for _ in range(3):
+        weighted.partial_fit(X, X[:, 0], sample_weight=weights)
+        repeated.partial_fit(X[copies], X[copies, 0])
+    np.testing.assert_allclose(theta(weighted), theta(repeated), rtol=0, atol=1e-12)
+
+
+class Interrupts:
+    """A callback that presses Ctrl-C at the end of an epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def __call__(self, progress):
+        if progress.epoch == self.epoch:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("model", [NetworkClassifier, NetworkRegressor])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"batch_norm": True, "dropout": 0.3, "noise": 0.1, "emphasis": "hard"},
+        {"patience": 4, "schedule": "plateau"},
+        {"optimizer": "yellowfin"},
+        {"optimizer": optim.chain(optim.clip(1.0), optim.amsgrad(1e-2), optim.max_norm(1.0))},
+    ],
+    ids=["drawn", "watched", "yellowfin", "a chain"],
+)
+def test_an_interrupted_fit_is_taken_up_from_its_checkpoint_bit_for_bit(model, options, tmp_path):
+    settings = SETTINGS | {"epochs": 8, "batch_size": 16} | options
+    whole = model(**settings).fit(X, y)
+    settings["checkpoint"] = tmp_path / "fit.npz"
+    Interruption.last = -np.inf
+    with pytest.warns(TrainingInterrupted, match="3 whole epochs"):
+        part = model(**settings, callbacks=[Interrupts(3)]).fit(X, y)
+    assert part.n_iter_ == 3
+    again = model(**settings).fit(X, y)
+    assert theta(again).tobytes() == theta(whole).tobytes()
+    np.testing.assert_array_equal(again.loss_curve_, whole.loss_curve_)
+    np.testing.assert_array_equal(again.validation_curve_, whole.validation_curve_)
+    assert again.t_ == whole.t_
+    for net in (again, whole):  # and so goes what comes after
+        net.partial_fit(X, y)
+    assert theta(again).tobytes() == theta(whole).tobytes()
+
+
+def test_an_interrupted_fit_without_a_checkpoint_goes_on_in_parts_and_by_warm_starts():
+    settings = SETTINGS | {"epochs": 6, "batch_size": 16, "warm_start": True}
+    Interruption.last = -np.inf
+    with pytest.warns(TrainingInterrupted):
+        stopped = NetworkClassifier(**settings, callbacks=[Interrupts(2)]).fit(X, y)
+    two = NetworkClassifier(**settings | {"schedule": "constant", "epochs": 2}).fit(X, y)
+    assert stopped.t_ == two.t_ == 8
+    stopped.set_params(callbacks=None)
+    kept = theta(stopped).copy()
+    assert not np.array_equal(theta(stopped.partial_fit(X, y)), kept)
+    assert stopped.fit(X, y).loss_curve_[0] < two.loss_curve_[-1]
 
 
 def test_partial_fit_needs_to_know_the_classes_once():
