@@ -130,6 +130,7 @@ class Data(NamedTuple):
     batch: Columns
     y: np.ndarray
     weights: np.ndarray  # of the rows; empty: all 1
+    weight_of_row: float  # each row's part in what errors are divided by; 0: its weight
     order: np.ndarray
     begins: np.ndarray
     losses: np.ndarray  # out: of each row, in order
@@ -212,6 +213,7 @@ def train_members(team, worker, plan, data, learning, members, first, last, befo
             batch,
             data.y,
             data.weights,
+            data.weight_of_row,
             members.orders[m],
             data.begins,
             members.losses[m],
@@ -347,7 +349,9 @@ def _loss(plan, data, begin, rows, worker, workers):
     z, a = stored(plan.space, at[INPUT], at[WIDTH]), stored(plan.space, at[OUTPUT], at[WIDTH])
     delta = stored(plan.space, at[ERROR], at[WIDTH])
     total = np.float64(rows)
-    if data.weights.shape[0]:
+    if data.weight_of_row > 0:
+        total *= data.weight_of_row
+    elif data.weights.shape[0]:
         total = np.float64(0)
         for i in range(rows):
             total += data.weights[data.order[begin + i]]

@@ -56,6 +56,7 @@ class Program:
     ----------
     backprop : what is computed. parameters : of the network; only their layout and type count here.
     X, y, weights : all rows, (n, n_input), (n, n_output) and (n,) or None. n_threads : None: as the work is worth.
+    weight_of_row : by how much, for each of its rows, the gradient of a batch is divided; None: by their weights.
     """
 
     def __init__(
@@ -68,7 +69,9 @@ class Program:
         batch_size: int,
         n_threads: int | None = None,
         weights: np.ndarray | None = None,
+        weight_of_row: float | None = None,
     ):
+        self.weight_of_row = float(weight_of_row or 0)
         self.dtype, self.batch_size = parameters.dtype, batch_size
         self.fused: Fused = fuse(optimizer, parameters)
         self.layout = Layout(backprop, parameters, batch_size, self.fused)
@@ -203,7 +206,7 @@ class Program:
         order, begins = (np.require(numbers, np.int64, ("C", "W", "A")) for numbers in (order, begins))
         X, _, *entries = self.inputs
         where = self.entries(order)
-        return Data(X, *where, *entries, self.y, self.weights, order, begins, np.zeros(len(order)))
+        return Data(X, *where, *entries, self.y, self.weights, self.weight_of_row, order, begins, np.zeros(len(order)))
 
     def entries(self, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where the entries of these rows of sparse inputs begin and end; nothing where inputs are dense."""

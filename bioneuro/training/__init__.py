@@ -8,6 +8,7 @@ _NAMES = {
     "Emphasis": "bioneuro.training.emphasis",
     "Hard": "bioneuro.training.emphasis",
     "LearningRates": "bioneuro.training.learning_rate",
+    "LongerSteps": "bioneuro.training.emphasis",
     "Minimum": "bioneuro.training.full_batch",
     "Progress": "bioneuro.training.loop",
     "Readout": "bioneuro.training.readout",

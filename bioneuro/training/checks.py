@@ -67,11 +67,13 @@ def check_strata(strata, n_rows: int) -> np.ndarray | None:
     return strata
 
 
-def check_emphasis(given: str | Emphasis | None, strata, gradient) -> Emphasis:
+def check_emphasis(given: str | Emphasis | None, strata, weights, gradient) -> Emphasis:
     """The emphasis, or the reason why it cannot be had."""
     emphasis = as_emphasis("stratified" if given is None and strata is not None else given)
     if emphasis.needs == "classes" and strata is None:
         raise InvalidInput(f"{emphasis} goes by class; give strata, the class number of each row")
+    if emphasis.needs == "weights" and weights is None:
+        raise InvalidInput(f"{emphasis} goes by the weights of rows; give some (an estimator's class_weight will do)")
     if emphasis.needs == "losses" and not hasattr(gradient, "losses_of"):
         raise InvalidInput(f"{emphasis} goes by the loss of each row, which {name_of(gradient)} does not tell")
     if emphasis.corrects and not getattr(gradient, "takes_weights", False):
@@ -82,10 +84,10 @@ def check_emphasis(given: str | Emphasis | None, strata, gradient) -> Emphasis:
 def check_effect(weights: np.ndarray | None, emphasis: Emphasis, batch_size: int) -> None:
     """Refuse weights that would do nothing."""
     differ = emphasis.corrects or (weights is not None and len(np.unique(weights[weights > 0])) > 1)
-    if batch_size == 1 and differ:
+    if batch_size == 1 and differ and not emphasis.lengthens:
         raise InvalidInput(
             "in minibatches of one row weights have no effect, because its loss is divided by its weight; use "
-            "batch_size=2 or more, or have some rows come more often (emphasis)"
+            "batch_size=2 or more, have some rows come more often (emphasis), or emphasis='longer-steps'"
         )
 
 

@@ -50,7 +50,9 @@ _PARAMETERS = """
         the loss (classifiers); a minibatch's loss is the weighted mean, so that batch_size must be 2 or more.
     emphasis : which rows come how often. None: each once an epoch; "stratified": minibatches hold the classes in the
         data's proportions; "balanced": in equal ones (both for classifiers); "hard": rows of large loss come more
-        often; or an object of `bioneuro.training.emphasis`, which tells how each compares with class_weight.
+        often; "longer-steps": steps are as long as the rows of a minibatch are heavy, so that weights count in
+        batches of one row too; or an object of `bioneuro.training.emphasis`, which tells how each compares with
+        class_weight.
     frozen : keys of parameters that are never updated, such as ("input->hidden", "hidden.bias"); "representation":
         all but what feeds the output, which leaves random features and a trained readout.
     label_smoothing : share in [0, 1) of every label that is spread over all classes (classifiers).
