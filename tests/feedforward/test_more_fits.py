@@ -8,10 +8,11 @@ import pytest
 from bioneuro import Parameters, Topology, load, optim, save
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput
-from bioneuro.training import TrainingInterrupted
+from bioneuro.topology.units import PReLU
+from bioneuro.training import Hard, TrainingInterrupted
 from bioneuro.training.batches import Batch
 from bioneuro.training.interrupt import Interruption
-from feedforward import NetworkClassifier, NetworkRegressor
+from feedforward import Huber, NetworkClassifier, NetworkRegressor
 from feedforward.network import Backprop, Network
 
 DRAW = np.random.default_rng(0)
@@ -80,6 +81,18 @@ def test_partial_fit_goes_on_after_fit_and_after_a_file(tmp_path):
         net.partial_fit(X[:20], y[:20])
     assert theta(again).tobytes() == theta(model).tobytes()
     assert model.n_iter_ == 6
+
+
+def test_networks_with_settings_that_are_objects_are_saved_and_go_on(tmp_path):
+    optimizer = optim.chain(optim.clip(1.0), optim.momentum(0.1, optim.growing_momentum(over=9)), optim.max_norm(1.0))
+    settings = SETTINGS | {"optimizer": optimizer, "emphasis": Hard(1.0), "unit": PReLU(), "loss": Huber(0.5)}
+    net = NetworkClassifier(**settings).fit(X, y)
+    save(tmp_path / "net.npz", net)
+    again = load(tmp_path / "net.npz")
+    assert again.get_params() == net.get_params()
+    assert theta(again.partial_fit(X, y)).tobytes() == theta(net.partial_fit(X, y)).tobytes()
+    with pytest.raises(InvalidInput, match="functions are not stored"):
+        save(tmp_path / "net.npz", net.set_params(optimizer=optim.momentum(lambda step: 0.1)))
 
 
 def test_a_regressor_goes_on_in_parts_as_a_classifier_does(tmp_path):
