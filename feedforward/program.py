@@ -33,7 +33,11 @@ _SPARSE = 0.4  # share of numbers other than 0 below which inputs are taken entr
 
 
 def reason_against(network: Network, optimizer: Transform, parameters: Parameters) -> str | None:
-    """Why a training must be run by the plain loop; None if it can be compiled."""
+    """Why a training must be run by the plain loop, step by step; None if it can be compiled.
+
+    Which chains can be, `bioneuro.optim.fused` says. Dropout, noise, normalisation, penalties, weights, emphasis,
+    schedules, callbacks and early stopping never stand against it.
+    """
     if numba.config.DISABLE_JIT:
         return "the JIT is off"
     if any(projection.tied_to for projection in network.topology.projections):

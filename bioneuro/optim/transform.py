@@ -9,7 +9,12 @@ transforms, and they can be pickled. The update vector enters as the gradient an
     parameters.theta += update
 
 Before an optimiser stand the penalties `l1` and `l2` and the clipping of gradients; behind it what scales or limits
-steps: `per_layer`, `weight_decay`, `max_norm`, `freeze`, `dale`.
+steps: `per_layer`, `weight_decay`, `max_norm`, `freeze`, `dale`. A chain in this order,
+
+    l1, l2; clip_value; clip; an optimiser; per_layer, weight_decay; max_norm, freeze, dale
+
+is compiled with the network that it trains. Any other order means what it says, but goes step by step, and is slower;
+so do `yellowfin`, several decays of which one has a schedule, and `max_norm` beside what is frozen or has a sign.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ class yellowfin(Transform):
     for h_min and h_max; these (on a log scale), C = E|g|^2 - |E g|^2 and D = E(E|g| / E h) are moving averages that
     remember 1 / (1 - memory) steps. In the first 10 `window` steps alpha grows in a straight line from 0.
 
-    It measures the whole gradient before it takes a step, so it is not fused into compiled epochs.
+    It measures the whole gradient before it takes a step, so a network is trained step by step, not in compiled epochs.
 
     Parameters
     ----------
