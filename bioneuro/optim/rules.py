@@ -13,7 +13,7 @@ import numpy as np
 
 from bioneuro.errors import InvalidInput, check_number, choose
 from bioneuro.optim import kernels
-from bioneuro.optim.schedules import Schedule, as_schedule, times
+from bioneuro.optim.schedules import Schedule, as_schedule, check_rate, times
 from bioneuro.optim.transform import Transform, chain, weight_decay
 from bioneuro.optim.yellowfin import yellowfin
 
@@ -45,10 +45,13 @@ class Optimizer(Transform):
 
     def __post_init__(self):
         for field in fields(self):
-            value = getattr(self, field.name)
-            scheduled = callable(value) and "Schedule" in field.type
-            if field.name in LIMITS and not scheduled and not (value is None and "None" in field.type):
-                check_number("learning rate" if field.name == "rate" else field.name, value, **LIMITS[field.name])
+            value, name = getattr(self, field.name), "learning rate" if field.name == "rate" else field.name
+            if field.name not in LIMITS or (value is None and "None" in field.type):
+                continue
+            if callable(value) and "Schedule" in field.type:
+                check_rate(name, value, **LIMITS[field.name])
+            else:
+                check_number(name, value, **LIMITS[field.name])
 
     def constants(self, step: int | np.ndarray) -> tuple[float | np.ndarray, ...]:
         """What the rule needs to know of step number `step`, counted from 0; at most `kernels.N_CONSTANTS` numbers.

@@ -27,7 +27,7 @@ import numpy as np
 
 from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number, choose
 from bioneuro.optim import kernels
-from bioneuro.optim.schedules import Schedule, as_schedule
+from bioneuro.optim.schedules import Schedule, as_schedule, check_rate
 from bioneuro.parameters import Parameters
 from bioneuro.topology import Dense, OneToOne, Projection, Topology
 
@@ -188,8 +188,7 @@ class weight_decay(Transform):
     biases: float = 0.0
 
     def __post_init__(self):
-        if not callable(self.rate):
-            check_number("rate of weight_decay", self.rate, low=0)
+        check_rate("rate of weight_decay", self.rate, open_low=False)
         check_number("biases", self.biases, low=0)
 
     def update(self, update, state, parameters, step):

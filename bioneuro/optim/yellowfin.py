@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bioneuro.errors import check_number
-from bioneuro.optim.schedules import Schedule, as_schedule
+from bioneuro.optim.schedules import Schedule, as_schedule, check_rate
 from bioneuro.optim.transform import Transform
 
 TINY = 1e-6  # beside a measured curvature or variance
@@ -46,10 +46,8 @@ class yellowfin(Transform):
     factor: float | Schedule = 1.0
 
     def __post_init__(self):
-        if not callable(self.rate):
-            check_number("learning rate", self.rate, low=0, open_low=True, open_high=True)
-        if not callable(self.factor):
-            check_number("factor", self.factor, low=0, open_low=True, open_high=True)
+        check_rate("learning rate", self.rate)
+        check_rate("factor", self.factor)
         check_number("memory", self.memory, low=0, high=1, open_high=True)
         check_number("window", self.window, low=1, integer=True)
 
