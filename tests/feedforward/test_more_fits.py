@@ -8,6 +8,7 @@ import pytest
 from bioneuro import Parameters, Topology, load, optim, save
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput
+from bioneuro.initializers import initialise
 from bioneuro.topology.units import PReLU
 from bioneuro.training import Hard, TrainingInterrupted
 from bioneuro.training.batches import Batch
@@ -31,6 +32,45 @@ def test_a_row_of_weight_two_counts_as_two_rows():
     weighted = NetworkClassifier(**SETTINGS).fit(X, y, sample_weight=weights)
     repeated = NetworkClassifier(**SETTINGS | {"batch_size": 200}).fit(X[copies], y[copies])
     np.testing.assert_allclose(theta(weighted), theta(repeated), rtol=0, atol=1e-9)  # float64, five full batches
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"optimizer": "momentum", "l2": 0.1, "unit": "tanh"},
+        {"optimizer": optim.chain(optim.clip(0.1), optim.adam(0.05), optim.max_norm(1.0))},
+        {"class_weight": "balanced", "label_smoothing": 0.1},
+        {"class_weight": {1: 3.0}, "target_range": (0.1, 0.9), "unit": "prelu"},
+        {"topology": Topology.mlp(4, 5, 3, 1, output="sigmoid", skip=[("input", "output")])},
+        {"emphasis": "longer-steps"},
+    ],
+    ids=str,
+)
+def test_weights_are_copies_whatever_else_is_on(options):
+    weights = DRAW.integers(0, 4, len(X))
+    copies = np.repeat(np.arange(len(X)), weights)
+    settings = SETTINGS | {"batch_size": 1000, "epochs": 20} | options
+    weighted = NetworkClassifier(**settings).fit(X, y, sample_weight=weights)
+    if options.get("emphasis"):
+        settings["emphasis"] = None  # all copies weigh the same
+    repeated = NetworkClassifier(**settings).fit(X[copies], y[copies])
+    np.testing.assert_allclose(theta(weighted), theta(repeated), rtol=0, atol=1e-11)  # rounding, through 20 steps
+    np.testing.assert_allclose(weighted.loss_curve_, repeated.loss_curve_, rtol=1e-11)
+
+
+def test_the_validation_loss_weighs_rows_as_copies():
+    net = Topology.mlp(4, 5, 2)
+    params, backprop = initialise(net, dtype="float64"), Backprop(Network(net))
+    weights, targets = DRAW.integers(0, 4, len(X)), np.eye(2)[y]
+    copies = np.repeat(np.arange(len(X)), weights)
+    weighed = backprop.loss_of(params, X, targets, weights.astype(float))
+    assert weighed == pytest.approx(backprop.loss_of(params, X[copies], targets[copies]), rel=1e-14)
+    curves = []
+    for weight in (None, np.full(len(X), 2.0), np.where(y == 1, 5.0, 1.0)):
+        fitted = NetworkClassifier(**SETTINGS, patience=3).fit(X, y, weight)
+        curves.append(fitted.validation_curve_)
+    np.testing.assert_allclose(curves[0], curves[1], rtol=1e-12)
+    assert np.abs(curves[2] - curves[0]).max() > 1e-3
 
 
 def test_regression_weighs_rows_too():
