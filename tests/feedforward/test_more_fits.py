@@ -65,12 +65,22 @@ def test_the_validation_loss_weighs_rows_as_copies():
     copies = np.repeat(np.arange(len(X)), weights)
     weighed = backprop.loss_of(params, X, targets, weights.astype(float))
     assert weighed == pytest.approx(backprop.loss_of(params, X[copies], targets[copies]), rel=1e-14)
-    curves = []
-    for weight in (None, np.full(len(X), 2.0), np.where(y == 1, 5.0, 1.0)):
-        fitted = NetworkClassifier(**SETTINGS, patience=3).fit(X, y, weight)
-        curves.append(fitted.validation_curve_)
-    np.testing.assert_allclose(curves[0], curves[1], rtol=1e-12)
-    assert np.abs(curves[2] - curves[0]).max() > 1e-3
+    fitted = NetworkClassifier(**SETTINGS | {"epochs": 1}, patience=3).fit(X, y, weights + 1.0)
+    everything = fitted._inputs(X), targets, None, weights + 1.0
+    _, (rows, labels, _, own) = fitted._hold_out(Key.from_seed(fitted.seed_), *everything)
+    backprop = Backprop(Network(fitted.topology_))
+    assert fitted.validation_curve_[0] == backprop.loss_of(fitted.parameters_, rows, labels, own)
+    assert fitted.validation_curve_[0] != pytest.approx(backprop.loss_of(fitted.parameters_, rows, labels), rel=1e-3)
+
+
+def test_rows_of_weight_zero_are_left_out_of_minibatches_and_statistics():
+    weights = (np.arange(len(X)) % 3 > 0).astype(float)
+    kept = weights > 0
+    settings = SETTINGS | {"batch_size": 8, "batch_norm": True, "dropout": 0.2, "patience": 2}
+    whole = NetworkClassifier(**settings).fit(X, y, weights)
+    part = NetworkClassifier(**settings).fit(X[kept], y[kept])
+    np.testing.assert_allclose(theta(whole), theta(part), rtol=0, atol=1e-14)
+    assert whole.t_ == part.t_
 
 
 def test_regression_weighs_rows_too():
