@@ -7,6 +7,7 @@ _NAMES = {
     "Batch": "bioneuro.training.batches",
     "Emphasis": "bioneuro.training.emphasis",
     "Hard": "bioneuro.training.emphasis",
+    "Key": "bioneuro._jit.keys",
     "LearningRates": "bioneuro.training.learning_rate",
     "LongerSteps": "bioneuro.training.emphasis",
     "Minimum": "bioneuro.training.full_batch",

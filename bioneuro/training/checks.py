@@ -33,7 +33,7 @@ def check_optimizer(optimizer) -> None:
 
 def check_key(key) -> None:
     if not isinstance(key, Key):
-        raise InvalidInput(f"key must be a Key, got {key!r}; use Key.from_seed(0) of bioneuro._jit.keys")
+        raise InvalidInput(f"key must be a Key, got {key!r}; use Key.from_seed(0) of bioneuro.training")
 
 
 def check_callbacks(callbacks: Iterable[Callable]) -> tuple[Callable, ...]:

@@ -47,7 +47,8 @@ _PARAMETERS = """
         mean of the targets.
     centre : subtract the mean of the training inputs from every input.
     class_weight : {label: weight}, "balanced" (all classes weigh the same) or None: how much rows of a class count in
-        the loss (classifiers); a minibatch's loss is the weighted mean, so that batch_size must be 2 or more.
+        the loss (classifiers); a minibatch's loss is the weighted mean, so that batch_size must be 2 or more, or
+        emphasis "longer-steps".
     emphasis : which rows come how often. None: each once an epoch; "stratified": minibatches hold the classes in the
         data's proportions; "balanced": in equal ones (both for classifiers); "hard": rows of large loss come more
         often; "longer-steps": steps are as long as the rows of a minibatch are heavy, so that weights count in
@@ -415,7 +416,8 @@ class NetworkClassifier(ClassifierMixin, _Network):
 class NetworkRegressor(RegressorMixin, _Network):
     __doc__ = f"""Feedforward network trained by backprop to predict numbers.
 
-    Linear outputs, L = 1/2 sum_k (a_k - y_k)^2.
+    Linear outputs, L = 1/2 sum_k (a_k - y_k)^2. With a topology whose outputs are softmax or sigmoid units it learns
+    soft targets, of any sum: shares, or another network's `predict_proba`.
     {_PARAMETERS}
     >>> import numpy as np, feedforward
     >>> x = np.linspace(-3, 3, 200)[:, None]

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from bioneuro import Topology, optim
-from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, NotFiniteError
 from bioneuro.initializers import initialise
-from bioneuro.training import TrainingInterrupted, fit
+from bioneuro.training import Key, TrainingInterrupted, fit
 
 pytestmark = pytest.mark.small
 NET = Topology.mlp(4, 3, unit="linear", output="linear")
