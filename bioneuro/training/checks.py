@@ -40,7 +40,11 @@ def check_callbacks(callbacks: Iterable[Callable]) -> tuple[Callable, ...]:
     """The callbacks as a tuple."""
     if callable(callbacks) or not isinstance(callbacks, Iterable):
         raise InvalidInput(f"callbacks must be a list of functions, got {callbacks!r}; give callbacks=[...]")
-    return tuple(callbacks)
+    callbacks = tuple(callbacks)
+    for callback in callbacks:
+        if not callable(callback):
+            raise InvalidInput(f"callbacks must be functions of a `Progress`, one of them is {callback!r}")
+    return callbacks
 
 
 def check_weights(weights, gradient, X) -> np.ndarray | None:

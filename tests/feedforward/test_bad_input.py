@@ -43,6 +43,7 @@ X, y = DIGITS.X[:120], DIGITS.y[:120]
         ({"batch_norm": 3}, InvalidInput, "batch normalisation is for True, False or names of populations, got 3"),
         ({"frozen": "hiden.bias"}, UnknownName, "unknown parameter to freeze 'hiden.bias'; did you mean 'hidden.bias'"),
         ({"callbacks": print}, InvalidInput, r"callbacks must be a list of functions, got .*; give callbacks=\[...\]"),
+        ({"callbacks": [3]}, InvalidInput, "callbacks must be functions of a `Progress`, one of them is 3"),
         ({"class_weight": "ballanced"}, UnknownName, "did you mean 'balanced'"),
         ({"class_weight": {1: -2}}, InvalidInput, r"class_weight\[1\] must be a number in \[0, inf\), got -2"),
         ({"class_weight": {11: 2}}, InvalidInput, r"class_weight names \[11\], which no label is, and leaves out"),

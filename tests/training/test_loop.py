@@ -85,6 +85,14 @@ def test_a_checkpoint_resumes_bit_identically_in_another_process(tmp_path):
     assert result.stdout.strip() == train(epochs=8).parameters.theta.tobytes().hex()
 
 
+def test_a_checkpoint_that_cannot_be_written_is_refused_before_training(tmp_path):
+    seen = []
+    for path, message in ((tmp_path / "nowhere" / "c.npz", "there is no folder"), (7, "the name of a file, got int")):
+        with pytest.raises(InvalidInput, match=message):
+            train(checkpoint=path, callbacks=[seen.append])
+    assert not seen
+
+
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):
     import bioneuro
 
