@@ -34,7 +34,7 @@ MANY = 8  # rows for which it pays to transpose a narrow panel
 CHUNK = 1024  # numbers of a gradient whose squares are added before those of others: the same for every team
 BLOCK = 64  # rows of a panel of the gradient that are made and used at a time
 _ZEROS, _BLOCK = np.int64(0), np.int64(BLOCK * PANEL)  # places in scratch; literals would be compiled once more
-_FIRST = np.int64(0)
+_FIRST, _ONE_ROW = np.int64(0), np.int64(1)
 
 # columns of `Plan.populations`, one row a population in feedforward order, the input first; places are in `Plan.space`
 (
@@ -67,8 +67,10 @@ PRE, POST, WEIGHTS, ONE_TO_ONE, OWN = range(
 N_PROJECTION = 5
 PLACE, GRADIENT, ARRAY_OWN = range(3)  # columns of `Plan.arrays`: in theta, in space, row of `Learning.own`
 N_ARRAY = 3
-DROPOUT, NOISE, MOMENTUM, EPSILON = range(4)  # columns of `Plan.numbers`: share of the dead, sigma, of normalisation
-N_NUMBER = 4
+DROPOUT, NOISE, MOMENTUM, EPSILON, LIMIT = range(
+    5
+)  # columns of `Plan.numbers`: share of the dead, sigma, of normalisation, of the length of incoming weights; 0: none
+N_NUMBER = 5
 
 
 class Calls(NamedTuple):
@@ -128,6 +130,7 @@ class Data(NamedTuple):
     batch: Columns
     y: np.ndarray
     weights: np.ndarray  # of the rows; empty: all 1
+    weight_of_row: float  # each row's part in what errors are divided by; 0: its weight
     order: np.ndarray
     begins: np.ndarray
     losses: np.ndarray  # out: of each row, in order
@@ -210,6 +213,7 @@ def train_members(team, worker, plan, data, learning, members, first, last, befo
             batch,
             data.y,
             data.weights,
+            data.weight_of_row,
             members.orders[m],
             data.begins,
             members.losses[m],
@@ -225,7 +229,9 @@ def train_members(team, worker, plan, data, learning, members, first, last, befo
 
 @kernel
 def _steps(team, worker, workers, plan, data, learning, first, last, before):
-    n_populations = plan.populations.shape[0]
+    n_populations, limited = plan.populations.shape[0], False
+    for p in range(n_populations):
+        limited = limited or plan.numbers[p, LIMIT] > 0
     for step in range(first, last):
         begin = data.begins[step]
         rows = data.begins[step + 1] - begin
@@ -253,6 +259,11 @@ def _steps(team, worker, workers, plan, data, learning, first, last, before):
             if not barrier(team):
                 return
             _bounded_step(learning, constants, worker, workers)
+            if not barrier(team):
+                return
+        if limited:
+            for p in range(1, n_populations):
+                _shorten(plan, learning, p, worker, workers)
             if not barrier(team):
                 return
 
@@ -338,7 +349,9 @@ def _loss(plan, data, begin, rows, worker, workers):
     z, a = stored(plan.space, at[INPUT], at[WIDTH]), stored(plan.space, at[OUTPUT], at[WIDTH])
     delta = stored(plan.space, at[ERROR], at[WIDTH])
     total = np.float64(rows)
-    if data.weights.shape[0]:
+    if data.weight_of_row > 0:
+        total *= data.weight_of_row
+    elif data.weights.shape[0]:
         total = np.float64(0)
         for i in range(rows):
             total += data.weights[data.order[begin + i]]
@@ -496,3 +509,41 @@ def _bounded_step(learning, constants, worker, workers):
         if first < last:
             step = (first, whole.gradient, first, last - first, constants, whole.own[array])
             call(learning.rule, (learning.theta, *moments, *step))
+
+
+@kernel
+def _shorten(plan, learning, p, worker, workers):
+    """Bring the weights that reach each of the worker's own units to the length allowed, where they are longer."""
+    at, limit = plan.populations[p], plan.numbers[p, LIMIT]
+    c0, c1 = share(at[WIDTH], worker, workers, PANEL)
+    if limit == 0 or c0 == c1:
+        return
+    for c in range(c0, c1, PANEL):
+        width = min(PANEL, c1 - c)
+        factors, squares = learning.scratch[worker, _BLOCK:], learning.scratch[worker, _BLOCK + PANEL :]
+        factors[:width] = 0
+        for q in range(at[FIRST_IN], at[LAST_IN]):
+            weights, rows = _reaching(plan, learning, q, c)
+            call(plan.calls.sum_products, (weights, weights, squares, rows, width))
+            for j in range(width):
+                factors[j] += squares[j]
+        longest = np.float64(0)
+        for j in range(width):
+            length = np.sqrt(np.float64(factors[j]))
+            factors[j] = limit / length if length > limit else 1
+            longest = max(longest, length)
+        for q in range(at[FIRST_IN], at[LAST_IN]):
+            if longest > limit:
+                weights, rows = _reaching(plan, learning, q, c)
+                call(plan.calls.scale, (weights, factors, weights, rows, width, False))
+
+
+@scalar
+def _reaching(plan, learning, q, column):
+    """The weights of a projection onto the panel of units that begins at `column`, and how many rows they are."""
+    edge = plan.projections[q]
+    width = plan.populations[edge[POST], WIDTH]
+    if edge[ONE_TO_ONE]:
+        return stored(learning.theta, edge[WEIGHTS] + column, width), _ONE_ROW
+    rows = plan.populations[edge[PRE], SIZE]
+    return _panel(learning.theta, edge, rows, width, column), rows

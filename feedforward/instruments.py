@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from bioneuro import memory
 from bioneuro._jit.gemm import matmul
 from bioneuro._jit.simd import Matrix
 from bioneuro.blas import one_blas_thread
@@ -67,8 +68,46 @@ def gradients(model, X, y, *, loss: str = "auto") -> Parameters:
     loss : for `Parameters`; an estimator has its own. Normalised populations are so by these rows, as in training.
     """
     opened = _open(model, X)
-    loss = loss if isinstance(model, Parameters) else getattr(model, "loss", "auto")
-    targets = np.ascontiguousarray(_targets(model, opened, y), dtype=opened.parameters.dtype)
+    return _gradient(opened, _targets(model, opened, y), _loss_of(model, loss))
+
+
+def hessian(model, X, y, *, loss: str = "auto", step: float = 1e-5) -> np.ndarray:
+    """d^2 L / dtheta^2 of the same loss, (n_parameters, n_parameters), symmetric, in float64.
+
+    Column i is (g(theta + step e_i) - g(theta - step e_i)) / (2 step), g the gradient by backprop. The eigenvalues are
+    curvatures: the largest over the smallest is the condition number, and where the gradient is 0, the number of
+    negative ones is the index of the critical point, 0 at a minimum and more at a saddle (Dauphin et al. 2014).
+
+    loss : as in `gradients`. step : > 0, in units of the weights; across a kink, curvatures are not what they seem.
+
+    >>> net = Topology.mlp(1, 1, output="linear")
+    >>> hessian(Parameters(net, np.zeros(2)), [[1.0], [3.0]], [[0.0], [0.0]]).round(6).tolist()
+    [[5.0, 2.0], [2.0, 1.0]]
+    """
+    check_number("step", step, low=0, open_low=True)
+    opened = _open(model, X)
+    params = Parameters(opened.parameters.topology, opened.parameters.theta.astype(np.float64))
+    masks = {name: mask.astype(np.float64) for name, mask in opened.masks.items()}
+    opened = opened._replace(parameters=params, inputs=opened.inputs.astype(np.float64), masks=masks)
+    targets, loss, n = _targets(model, opened, y), _loss_of(model, loss), params.theta.size
+    memory.require({"the Hessian, twice": 16 * n**2}, f"the curvature of {n:,} parameters")
+    columns = np.empty((n, n))
+    for i, column in enumerate(columns):
+        here = params.theta[i]
+        params.theta[i] = here + step
+        column[:] = _gradient(opened, targets, loss).theta
+        params.theta[i] = here - step
+        column -= _gradient(opened, targets, loss).theta
+        params.theta[i] = here
+    return (columns + columns.T) / (4 * step)
+
+
+def _loss_of(model, given: str):
+    return given if isinstance(model, Parameters) else getattr(model, "loss", "auto")
+
+
+def _gradient(opened: _Opened, targets: np.ndarray, loss) -> Parameters:
+    targets = np.ascontiguousarray(targets, dtype=opened.parameters.dtype)
     if targets.shape != (len(opened.inputs), opened.network.output.size):
         raise InvalidInput(
             f"y must be {len(opened.inputs)} rows of {opened.network.output.size} targets, got shape {targets.shape}"

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 
 from bioneuro._jit.simd import PANEL
+from bioneuro.optim.fused import Fused
 from bioneuro.parameters import Parameters, aligned_zeros
 from bioneuro.topology import OneToOne, Population, Projection
 from feedforward import epoch
@@ -37,11 +38,11 @@ class Layout:
     populations : in the order of the tables, the input first. theta_size, space_size : lengths of the flat arrays.
     """
 
-    def __init__(self, backprop: Backprop, parameters: Parameters, batch_size: int, frozen: frozenset[str]):
+    def __init__(self, backprop: Backprop, parameters: Parameters, batch_size: int, fused: Fused):
         self.backprop, self.network, self.batch_size = backprop, backprop.network, batch_size
         self.populations = (self.network.input, *(layer.population for layer in self.network.layers))
         self.addresses = Addresses(parameters.dtype)
-        self._frozen = frozen
+        self._frozen, self._limits = fused.frozen, fused.limits
         self._number = {population.name: number for number, population in enumerate(self.populations)}
         self._places, self.theta_size, self._space_size = {}, 0, 0
         for own, (key, block) in enumerate(parameters.topology.layout.items()):
@@ -167,6 +168,7 @@ class Layout:
             numbers[self._number[name], epoch.DROPOUT] = share
         numbers[0, epoch.NOISE] = self.backprop.noise
         for row, layer in zip(numbers[1:], self.network.layers, strict=True):
+            row[epoch.LIMIT] = self._limits.get(layer.population.name, 0)
             if layer.normalised:
                 unit = layer.population.unit
                 row[epoch.MOMENTUM], row[epoch.EPSILON] = unit.momentum, unit.epsilon

@@ -274,7 +274,7 @@ class Backprop:
     """Gradient estimator: of the mean loss over a batch plus l2 |W|^2 (biases are free), by backpropagation.
 
     It returns the loss without the penalty, which `penalty` gives. With weights w of the rows the loss is
-    sum w L / sum w.
+    sum w L / sum w; where the batch has a total of its own, the gradient is that of sum w L / total.
 
     Parameters
     ----------
@@ -322,7 +322,7 @@ class Backprop:
         name = self.network.output.name
         z, a = layers.inputs[name], layers.outputs[name]
         delta = np.empty_like(z)
-        value = self.loss(z, a, batch.y, delta, batch.weights).sum() / _total(batch.weights, len(z))
+        losses = self.loss(z, a, batch.y, delta, batch.weights, batch.total)
         self.network.backward(params, layers, delta, self.loss.closed, out, masks)
         if self.l2:
             for where in weights_of(params):
@@ -330,7 +330,7 @@ class Backprop:
         for population in self._normalised:
             of_batch = layers.normal[population.name][1]
             follow(_own(params, population), _matrix(of_batch), population.size, population.unit.momentum)
-        return float(value)
+        return float(losses.sum() / _total(batch.weights, len(z)))
 
     def _forward(self, params: Parameters, batch: Batch, key: Key, step: int) -> tuple[dict[str, np.ndarray], Layers]:
         """Masks and layers of a step of training."""
@@ -356,7 +356,9 @@ class Backprop:
         """l2 |W|^2."""
         return self.l2 * sum(float(np.dot(params.theta[where], params.theta[where])) for where in weights_of(params))
 
-    def program(self, params: Parameters, X, y, optimizer: Transform, batch_size: int, weights=None):
+    def program(
+        self, params: Parameters, X, y, optimizer: Transform, batch_size: int, weights=None, weight_of_row=None
+    ):
         """The training as a `Program`, which takes many steps in a compiled call; None where it cannot."""
         from feedforward.program import Program, reason_against
 
@@ -365,7 +367,8 @@ class Backprop:
             check_rows(len(X), batch_size)
         if self._goes_by_itself or reason_against(self.network, optimizer, params) is not None:
             return None
-        return Program(self, params, X, y, optimizer, min(batch_size, len(X)), weights=weights)
+        options = {"weights": weights, "weight_of_row": weight_of_row}
+        return Program(self, params, X, y, optimizer, min(batch_size, len(X)), **options)
 
     def program_of_many(
         self, params: Parameters, X, y, optimizer: Transform, batch_size: int, n_members: int, n_rows: int, weights=None

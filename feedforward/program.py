@@ -33,7 +33,11 @@ _SPARSE = 0.4  # share of numbers other than 0 below which inputs are taken entr
 
 
 def reason_against(network: Network, optimizer: Transform, parameters: Parameters) -> str | None:
-    """Why a training must be run by the plain loop; None if it can be compiled."""
+    """Why a training must be run by the plain loop, step by step; None if it can be compiled.
+
+    Which chains can be, `bioneuro.optim.fused` says. Dropout, noise, normalisation, penalties, weights, emphasis,
+    schedules, callbacks and early stopping never stand against it.
+    """
     if numba.config.DISABLE_JIT:
         return "the JIT is off"
     if any(projection.tied_to for projection in network.topology.projections):
@@ -56,6 +60,7 @@ class Program:
     ----------
     backprop : what is computed. parameters : of the network; only their layout and type count here.
     X, y, weights : all rows, (n, n_input), (n, n_output) and (n,) or None. n_threads : None: as the work is worth.
+    weight_of_row : by how much, for each of its rows, the gradient of a batch is divided; None: by their weights.
     """
 
     def __init__(
@@ -68,10 +73,12 @@ class Program:
         batch_size: int,
         n_threads: int | None = None,
         weights: np.ndarray | None = None,
+        weight_of_row: float | None = None,
     ):
+        self.weight_of_row = float(weight_of_row or 0)
         self.dtype, self.batch_size = parameters.dtype, batch_size
         self.fused: Fused = fuse(optimizer, parameters)
-        self.layout = Layout(backprop, parameters, batch_size, self.fused.frozen)
+        self.layout = Layout(backprop, parameters, batch_size, self.fused)
         step = self._seconds(parameters)
         self.n_threads = n_threads or self._team(step)
         self.steps_at_once = max(1, int(PIECE / 4 / step))  # until the first piece has shown how long they last
@@ -144,7 +151,7 @@ class Program:
             (backprop.noise > 0, {"jitter"}),
             (backprop.dropout, {"drop", "multiply_entries"}),
             (any(population.bias for population in self.layout.populations), {"add_row", "sum_rows"}),
-            (any(plan.projections[:, epoch.ONE_TO_ONE]), {"scale", "sum_products"}),
+            (any(plan.projections[:, epoch.ONE_TO_ONE]) or self.fused.limits, {"scale", "sum_products"}),
             (any(layer.normalised for layer in backprop.network.layers), {"normalise", "follow", "normalise_back"}),
         ):
             used |= names if these else set()
@@ -203,7 +210,7 @@ class Program:
         order, begins = (np.require(numbers, np.int64, ("C", "W", "A")) for numbers in (order, begins))
         X, _, *entries = self.inputs
         where = self.entries(order)
-        return Data(X, *where, *entries, self.y, self.weights, order, begins, np.zeros(len(order)))
+        return Data(X, *where, *entries, self.y, self.weights, self.weight_of_row, order, begins, np.zeros(len(order)))
 
     def entries(self, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where the entries of these rows of sparse inputs begin and end; nothing where inputs are dense."""

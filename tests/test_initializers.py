@@ -98,6 +98,20 @@ def test_orthogonal_matrices_are_uniform_over_all_rotations():
     assert abs(np.linalg.det(Q).mean()) < 4 / math.sqrt(4000)
 
 
+class TellsTheDeviation:
+    """Stands for a generator."""
+
+    def normal(self, mean, deviation, shape):
+        return np.full(shape, deviation)
+
+
+@pytest.mark.parametrize("n", [3, 10, 500])
+def test_random_walks_have_the_gains_of_the_paper(n):
+    linear, relu = (INITIALIZERS[f"random-walk-{name}"](TellsTheDeviation(), (), n, 1) for name in ("linear", "relu"))
+    assert linear * np.sqrt(n) == pytest.approx(np.exp(1 / (2 * n)), rel=1e-14)
+    assert relu * np.sqrt(n) == pytest.approx(np.sqrt(2) * np.exp(1.2 / (max(n, 6) - 2.4)), rel=1e-14)
+
+
 def test_a_random_walk_keeps_the_log_length_of_an_error_from_drifting():
     """Sussillo and Abbott 2014: E log(|W d|^2 / |d|^2) = 0, for linear units and for ReLUs with half of them silent."""
     rng, n = np.random.default_rng(0), 50

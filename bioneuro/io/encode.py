@@ -147,7 +147,7 @@ def _cannot_store(where: str, what: str) -> InvalidInput:
     return InvalidInput(
         f"cannot store {where}: it is {what}; what can be stored are numbers, text, booleans, None, arrays of numbers, "
         "booleans or text, lists, tuples and dicts of those, topologies, parameters, lesions, recordings, data sets, "
-        "units, and registered estimators, NamedTuples and dataclasses"
+        "units, optimisers, schedules and emphases, and registered estimators, NamedTuples and dataclasses"
     )
 
 

@@ -38,16 +38,21 @@ def save(path: str | os.PathLike, thing: Any) -> Path:
     InvalidInput : `path` is none; part of `thing` cannot be stored (a function, an object of an unregistered class);
         the message says which. Nothing is written then.
     """
+    path = place_for(path, "; the path comes first: save(path, thing)" if isinstance(thing, str | os.PathLike) else "")
+    header, arrays = encode(thing)
+    _replace(path, lambda file: container.write(file, header, arrays))
+    return path
+
+
+def place_for(path, hint: str = "") -> Path:
+    """Where a file of this name would be written, refused where it cannot be."""
     if not isinstance(path, str | os.PathLike):
-        hint = "; the path comes first: save(path, thing)" if isinstance(thing, str | os.PathLike) else ""
         raise InvalidInput(f"path must be the name of a file, got {type(path).__name__}{hint}")
     path = Path(os.path.realpath(_with_suffix(path)))
     if not path.parent.is_dir():
         raise InvalidInput(f"cannot write {path}: there is no folder {path.parent}; make it first")
     if path.is_dir():
         raise InvalidInput(f"cannot write {path}: it is a folder; give the name of a file")
-    header, arrays = encode(thing)
-    _replace(path, lambda file: container.write(file, header, arrays))
     return path
 
 

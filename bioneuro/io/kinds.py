@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from bioneuro import memory
 from bioneuro.data.dataset import Dataset
-from bioneuro.errors import InvalidInput
+from bioneuro.errors import InvalidInput, choose
 from bioneuro.parameters import Parameters
 from bioneuro.recording import Recording
 from bioneuro.topology import Lesion, Topology, Unit, as_unit
 
+SETTINGS = ("bioneuro.optim.", "bioneuro.training.emphasis")  # where the classes of `Setting` are
 BYTES_PER_UNIT = 64  # room that a topology read from a file may count on, so that no declared size outgrows memory
 
 
@@ -46,6 +47,24 @@ def _recording(parameters: Parameters | None, state: Any, traces: dict, interrup
     return Recording(parameters, state, traces, bool(interrupted))
 
 
+class Setting:
+    """Stands for what says how to train: optimisers and what stands around them, schedules, emphases."""
+
+
+def _named(thing: Any) -> dict:
+    return {"name": type(thing).__name__, "settings": _attributes(*(field.name for field in fields(thing)))(thing)}
+
+
+def _setting(name: str, settings: dict) -> Any:
+    from bioneuro import optim  # with Numba: only where there are any
+    from bioneuro.training import emphasis
+
+    named = vars(optim) | vars(emphasis)
+    known = {name: cls for name, cls in named.items() if isinstance(cls, type) and is_dataclass(cls)}
+    cls = known[choose("optimiser, schedule or emphasis", name, known)]
+    return cls(*settings["transforms"]) if cls is optim.chain else cls(**settings)
+
+
 def _attributes(*names: str) -> Callable[[Any], dict]:
     return lambda thing: {name: getattr(thing, name) for name in names}
 
@@ -66,10 +85,16 @@ KINDS: dict[type, Kind] = {
         lambda run: _attributes("parameters", "state", "interrupted")(run) | {"traces": dict(run.traces)}, _recording
     ),
     Dataset: Kind(_attributes(*(field.name for field in fields(Dataset))), Dataset),
+    Setting: Kind(_named, _setting),
     Unit: Kind(lambda unit: {"described": unit.to_json()}, lambda described: as_unit(described)),
 }
 KINDS_BY_NAME = {cls.__name__: kind for cls, kind in KINDS.items()}
 
 
 def kind_of(thing: Any) -> type | None:
-    return Unit if isinstance(thing, Unit) else type(thing) if type(thing) in KINDS else None
+    if isinstance(thing, Unit):
+        return Unit
+    cls = type(thing)
+    if is_dataclass(cls) and cls.__module__.startswith(SETTINGS):
+        return Setting
+    return cls if cls in KINDS else None

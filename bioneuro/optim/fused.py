@@ -1,11 +1,14 @@
 """Chains of transforms that a compiled epoch can take along: one rule, and what may stand around it.
 
 Recognised are, in this order: the penalties `l1` and `l2`; `clip_value`; `clip`; an optimiser; `per_layer` and
-`weight_decay`; `freeze` and `dale`. Every other chain is run by the training loop itself, transform by transform.
+`weight_decay`; `max_norm`, `freeze` and `dale`. Every other chain is run by the training loop itself, transform by
+transform.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -22,6 +25,7 @@ from bioneuro.optim.transform import (
     freeze,
     l1,
     l2,
+    max_norm,
     per_layer,
     rates_by_key,
     weight_decay,
@@ -45,7 +49,7 @@ class Fused(NamedTuple):
     """An optimiser, where its moments lie in the state of the chain, and what each array has of its own.
 
     Keys of `frozen` are not touched. `decay` is the factor of all decays that changes from step to step, `norm` the
-    greatest length of the whole gradient.
+    greatest length of the whole gradient, `limits` that of what reaches a unit, {population: limit}.
     """
 
     optimizer: Optimizer
@@ -54,6 +58,7 @@ class Fused(NamedTuple):
     frozen: frozenset[str]
     decay: float | Schedule = 1.0
     norm: float = np.inf
+    limits: Mapping[str, float] = MappingProxyType({})
 
     def moments(self, state) -> list[np.ndarray]:
         """The moments of the optimiser within the state of the chain."""
@@ -84,13 +89,16 @@ def _fill(table: np.ndarray, constants, first: int) -> None:
         table[:, index] = column[: len(table)]
 
 
-_ORDER = {l1: 0, l2: 0, clip_value: 1, clip: 2, Optimizer: 3, per_layer: 4, weight_decay: 4, freeze: 5, dale: 5}
+_GRADIENT = {l1: 0, l2: 0, clip_value: 1, clip: 2}
+_STEP = {per_layer: 4, weight_decay: 4, max_norm: 5, freeze: 5, dale: 5}
+_ORDER = _GRADIENT | {Optimizer: 3} | _STEP
 
 
 def fuse(transform: Transform, parameters: Parameters) -> Fused | None:
     """`transform` as a `Fused`, None where it holds something that cannot be fused."""
     own = dict.fromkeys(parameters.topology.layout, Own())
-    optimizer, path, frozen, decays, norm, reached = None, (), frozenset(), [], np.inf, 0
+    signed = any(projection.sign for projection in parameters.topology.projections)
+    optimizer, path, frozen, decays, norm, limits, reached = None, (), frozenset(), [], np.inf, {}, 0
     for at, part in _flat(transform):
         place = _ORDER.get(Optimizer if isinstance(part, Optimizer) else type(part))
         if place is None or place < reached or (place == 3 and optimizer is not None):
@@ -102,15 +110,23 @@ def fuse(transform: Transform, parameters: Parameters) -> Fused | None:
             frozen |= set(part.keys)
         elif isinstance(part, clip):
             norm = min(norm, part.norm)
+        elif isinstance(part, max_norm):
+            limits |= {name: min(part.limit, limits.get(name, np.inf)) for name in part.held(parameters.topology)}
+        elif isinstance(part, dale) and signed and limits:  # lengths are taken in the end
+            return None
         else:
             own = {key: array._replace(**change) for key, array, change in _changes(part, own, parameters)}
         if isinstance(part, weight_decay):
             decays.append(part.rate)
-    if optimizer is None or (norm < np.inf and frozen):  # what is frozen counts in the length, but is not computed
+    if optimizer is None or (limits and frozen):  # a limit counts the steps that the frozen would take
         return None
+    if norm < np.inf:  # and the whole gradient theirs
+        own |= {key: own[key]._replace(rate=0.0, decay=0.0) for key in frozen}
+        frozen = frozenset()
     if any(callable(rate) for rate in decays) and len(decays) > 1:  # one factor of the step serves one schedule
         return None
-    return Fused(optimizer, path, own, frozen, decays[0] if decays and callable(decays[0]) else 1.0, norm)
+    decay = decays[0] if decays and callable(decays[0]) else 1.0
+    return Fused(optimizer, path, own, frozen, decay, norm, limits)
 
 
 def _flat(transform: Transform, at: tuple[int, ...] = ()):

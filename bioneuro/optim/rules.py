@@ -11,9 +11,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from bioneuro.errors import check_number, choose
+from bioneuro.errors import InvalidInput, check_number, choose
 from bioneuro.optim import kernels
-from bioneuro.optim.schedules import Schedule, as_schedule, times
+from bioneuro.optim.schedules import Schedule, as_schedule, check_rate, times
 from bioneuro.optim.transform import Transform, chain, weight_decay
 from bioneuro.optim.yellowfin import yellowfin
 
@@ -45,10 +45,13 @@ class Optimizer(Transform):
 
     def __post_init__(self):
         for field in fields(self):
-            value = getattr(self, field.name)
-            scheduled = callable(value) and "Schedule" in field.type
-            if field.name in LIMITS and not scheduled and not (value is None and "None" in field.type):
-                check_number("learning rate" if field.name == "rate" else field.name, value, **LIMITS[field.name])
+            value, name = getattr(self, field.name), "learning rate" if field.name == "rate" else field.name
+            if field.name not in LIMITS or (value is None and "None" in field.type):
+                continue
+            if callable(value) and "Schedule" in field.type:
+                check_rate(name, value, **LIMITS[field.name])
+            else:
+                check_number(name, value, **LIMITS[field.name])
 
     def constants(self, step: int | np.ndarray) -> tuple[float | np.ndarray, ...]:
         """What the rule needs to know of step number `step`, counted from 0; at most `kernels.N_CONSTANTS` numbers.
@@ -347,8 +350,20 @@ OPTIMIZERS: Mapping[str, Callable[..., Transform]] = {
 }
 
 
-def as_optimizer(given: str | Transform, rate: float | Schedule) -> Transform:
-    """An optimiser by name at the learning rate `rate`, or the transform given (which has a rate of its own)."""
+def as_optimizer(given: str | Callable[[float | Schedule], Transform] | Transform, rate: float | Schedule) -> Transform:
+    """An optimiser at the learning rate `rate`: by name, or what a function makes of the rate; a transform has its own.
+
+    >>> as_optimizer(lambda rate: chain(sgd(rate), weight_decay(0.01)), 0.5).transforms[0]
+    sgd(rate=0.5)
+    """
     if isinstance(given, Transform):
         return given
-    return OPTIMIZERS[choose("optimizer", given, OPTIMIZERS)](rate)
+    if not callable(given):
+        return OPTIMIZERS[choose("optimizer", given, OPTIMIZERS)](rate)
+    made = given(rate)
+    if not isinstance(made, Transform):
+        raise InvalidInput(
+            f"optimizer must make a Transform of a learning rate, such as lambda rate: chain(adam(rate), max_norm(3)); "
+            f"{getattr(given, '__name__', given)} made {made!r}"
+        )
+    return made

@@ -286,6 +286,13 @@ def as_schedule(given: float | Schedule) -> Schedule:
     return given if callable(given) else constant(float(given))
 
 
+def check_rate(name: str, given: float | Schedule, *, open_low: bool = True, **limits) -> None:
+    """Refuse a rate that is not above 0 (`open_low`; else, below 0); of a schedule, which may begin at 0, its first."""
+    scheduled = callable(given)
+    value, name = (given(0), f"{name} at step 0") if scheduled else (given, name)
+    check_number(name, value, **{"low": 0, "open_high": True} | limits, open_low=open_low and not scheduled)
+
+
 def times(given: float | Schedule, factor: float) -> float | Schedule:
     """`factor` times a number or a schedule."""
     return scaled(given, factor) if callable(given) else given * factor

@@ -9,7 +9,12 @@ transforms, and they can be pickled. The update vector enters as the gradient an
     parameters.theta += update
 
 Before an optimiser stand the penalties `l1` and `l2` and the clipping of gradients; behind it what scales or limits
-steps: `per_layer`, `weight_decay`, `max_norm`, `freeze`, `dale`.
+steps: `per_layer`, `weight_decay`, `max_norm`, `freeze`, `dale`. A chain in this order,
+
+    l1, l2; clip_value; clip; an optimiser; per_layer, weight_decay; max_norm, freeze, dale
+
+is compiled with the network that it trains. Any other order means what it says, but goes step by step, and is slower;
+so do `yellowfin`, several decays of which one has a schedule, and `max_norm` beside what is frozen or has a sign.
 """
 
 from __future__ import annotations
@@ -22,9 +27,9 @@ import numpy as np
 
 from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number, choose
 from bioneuro.optim import kernels
-from bioneuro.optim.schedules import Schedule, as_schedule
+from bioneuro.optim.schedules import Schedule, as_schedule, check_rate
 from bioneuro.parameters import Parameters
-from bioneuro.topology import Dense, OneToOne, Topology
+from bioneuro.topology import Dense, OneToOne, Projection, Topology
 
 
 @dataclass(frozen=True)
@@ -44,6 +49,11 @@ class Transform:
         for value in vars(self).values():
             if hasattr(value, "see"):
                 value.see(losses)
+
+    @property
+    def leads_nowhere(self) -> bool:
+        """Whether it only changes what an optimiser is given, or gives."""
+        return isinstance(self, _AROUND)
 
     @property
     def watches(self) -> bool:
@@ -78,6 +88,10 @@ class chain(Transform):
     def see(self, losses):
         for transform in self.transforms:
             transform.see(losses)
+
+    @property
+    def leads_nowhere(self):
+        return all(transform.leads_nowhere for transform in self.transforms)
 
     @property
     def watches(self):
@@ -174,8 +188,7 @@ class weight_decay(Transform):
     biases: float = 0.0
 
     def __post_init__(self):
-        if not callable(self.rate):
-            check_number("rate of weight_decay", self.rate, low=0)
+        check_rate("rate of weight_decay", self.rate, open_low=False)
         check_number("biases", self.biases, low=0)
 
     def update(self, update, state, parameters, step):
@@ -252,7 +265,7 @@ class max_norm(Transform):
         topology = parameters.topology
         for name in self.populations or ():
             choose("population with a largest norm", name, topology.unit_layout)
-        for projections in self._incoming(topology):
+        for projections in self.held(topology).values():
             for projection in projections:
                 if not isinstance(projection, Dense | OneToOne) or projection.shared:
                     raise UnsupportedTopology(
@@ -262,7 +275,7 @@ class max_norm(Transform):
         return {}
 
     def update(self, update, state, parameters, step):
-        for projections in self._incoming(parameters.topology):
+        for projections in self.held(parameters.topology).values():
             blocks = [parameters.topology.layout[projection.name] for projection in projections]
             after = [(parameters.theta[b.where] + update[b.where]).reshape(-1, b.shape[-1]) for b in blocks]
             length = np.sqrt(sum(np.square(weights).sum(axis=0) for weights in after))
@@ -271,11 +284,11 @@ class max_norm(Transform):
                 old, step_of = (part[block.where].reshape(weights.shape) for part in (parameters.theta, update))
                 step_of[:, long] = weights[:, long] * (self.limit / length[long]) - old[:, long]
 
-    def _incoming(self, topology: Topology):
-        """Yield the projections with weights of their own that end on each population."""
-        for name in self.populations or topology.unit_layout:
-            if own := [projection for projection in topology.incoming(name) if projection.name in topology.layout]:
-                yield own
+    def held(self, topology: Topology) -> dict[str, list[Projection]]:
+        """The projections with weights of their own that end on each population that is meant."""
+        arriving = {name: topology.incoming(name) for name in self.populations or topology.unit_layout}
+        own = {name: [edge for edge in edges if edge.name in topology.layout] for name, edges in arriving.items()}
+        return {name: edges for name, edges in own.items() if edges}
 
 
 @dataclass(frozen=True)
@@ -307,6 +320,9 @@ class dale(Transform):
                 where = parameters.topology.layout[projection.name].where
                 weights = parameters.theta[where]
                 update[where] = projection.sign * np.maximum(0, projection.sign * (weights + update[where])) - weights
+
+
+_AROUND = (clip, clip_value, l1, l2, per_layer, weight_decay, max_norm, freeze, dale)
 
 
 def weights_of(parameters: Parameters) -> list[slice]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from bioneuro.errors import check_number
-from bioneuro.optim.schedules import Schedule, as_schedule
+from bioneuro.optim.schedules import Schedule, as_schedule, check_rate
 from bioneuro.optim.transform import Transform
 
 TINY = 1e-6  # beside a measured curvature or variance
@@ -30,7 +30,7 @@ class yellowfin(Transform):
     for h_min and h_max; these (on a log scale), C = E|g|^2 - |E g|^2 and D = E(E|g| / E h) are moving averages that
     remember 1 / (1 - memory) steps. In the first 10 `window` steps alpha grows in a straight line from 0.
 
-    It measures the whole gradient before it takes a step, so it is not fused into compiled epochs.
+    It measures the whole gradient before it takes a step, so a network is trained step by step, not in compiled epochs.
 
     Parameters
     ----------
@@ -46,10 +46,8 @@ class yellowfin(Transform):
     factor: float | Schedule = 1.0
 
     def __post_init__(self):
-        if not callable(self.rate):
-            check_number("learning rate", self.rate, low=0, open_low=True)
-        if not callable(self.factor):
-            check_number("factor", self.factor, low=0, open_low=True)
+        check_rate("learning rate", self.rate)
+        check_rate("factor", self.factor)
         check_number("memory", self.memory, low=0, high=1, open_high=True)
         check_number("window", self.window, low=1, integer=True)
 

@@ -16,12 +16,14 @@ class Batch(NamedTuple):
     """What a gradient estimator sees of the data in one step.
 
     X : (b, n_features); y : (b, ...) or None; rows : (b,) where they stand in the data; weights : (b,) or None: all 1.
+    total : what the gradient of sum w L is divided by; None: sum w.
     """
 
     X: np.ndarray
     y: np.ndarray | None
     rows: np.ndarray
     weights: np.ndarray | None = None
+    total: float | None = None
 
 
 def n_batches(n_rows: int, batch_size: int) -> int:
@@ -50,12 +52,17 @@ def batches(
     batch_size: int,
     *,
     weights: np.ndarray | None = None,
+    weight_of_row: float | None = None,
     start: int = 0,
 ) -> Iterator[Batch]:
-    """The minibatches of one epoch, whose rows are `order`, from number `start` on; the last may be short."""
+    """The minibatches of one epoch, whose rows are `order`, from number `start` on; the last may be short.
+
+    weight_of_row : by how much, for each of its rows, the gradient of a batch is divided; None: by their weights.
+    """
     for first in range(start * batch_size, len(order), batch_size):
         rows = order[first : first + batch_size]
-        yield Batch(X[rows], None if y is None else y[rows], rows, None if weights is None else weights[rows])
+        total = None if weight_of_row is None else weight_of_row * len(rows)
+        yield Batch(X[rows], None if y is None else y[rows], rows, None if weights is None else weights[rows], total)
 
 
 def check_batch_size(batch_size: int, n_rows: int) -> int:

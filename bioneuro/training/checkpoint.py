@@ -63,9 +63,11 @@ def digest_of_run(
 
 
 def read(path) -> TrainingState | None:
-    """The state in a checkpoint file; None where there is no file."""
+    """The state in a checkpoint file; None where there is no file; refused where one could not be written."""
     from bioneuro import io
+    from bioneuro.io.files import place_for
 
+    place_for(path)
     try:
         state = io.load(path)
     except DataNotFound:

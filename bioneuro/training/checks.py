@@ -24,20 +24,27 @@ def check_data(X, y) -> None:
 
 
 def check_optimizer(optimizer) -> None:
+    """Refuse what is no transform, and what stands around an optimiser alone: the gradient itself would be the step."""
     if not isinstance(optimizer, Transform):
         raise InvalidInput(f"optimizer must be a Transform such as optim.adam(1e-3), got {optimizer!r}")
+    if optimizer.leads_nowhere:
+        raise InvalidInput(f"{optimizer!r} holds no optimiser; use a chain with one, such as optim.adam(1e-3)")
 
 
 def check_key(key) -> None:
     if not isinstance(key, Key):
-        raise InvalidInput(f"key must be a Key, got {key!r}; use Key.from_seed(0) of bioneuro._jit.keys")
+        raise InvalidInput(f"key must be a Key, got {key!r}; use Key.from_seed(0) of bioneuro.training")
 
 
 def check_callbacks(callbacks: Iterable[Callable]) -> tuple[Callable, ...]:
     """The callbacks as a tuple."""
     if callable(callbacks) or not isinstance(callbacks, Iterable):
         raise InvalidInput(f"callbacks must be a list of functions, got {callbacks!r}; give callbacks=[...]")
-    return tuple(callbacks)
+    callbacks = tuple(callbacks)
+    for callback in callbacks:
+        if not callable(callback):
+            raise InvalidInput(f"callbacks must be functions of a `Progress`, one of them is {callback!r}")
+    return callbacks
 
 
 def check_weights(weights, gradient, X) -> np.ndarray | None:
@@ -64,11 +71,13 @@ def check_strata(strata, n_rows: int) -> np.ndarray | None:
     return strata
 
 
-def check_emphasis(given: str | Emphasis | None, strata, gradient) -> Emphasis:
+def check_emphasis(given: str | Emphasis | None, strata, weights, gradient) -> Emphasis:
     """The emphasis, or the reason why it cannot be had."""
     emphasis = as_emphasis("stratified" if given is None and strata is not None else given)
     if emphasis.needs == "classes" and strata is None:
         raise InvalidInput(f"{emphasis} goes by class; give strata, the class number of each row")
+    if emphasis.needs == "weights" and weights is None:
+        raise InvalidInput(f"{emphasis} goes by the weights of rows; give some (an estimator's class_weight will do)")
     if emphasis.needs == "losses" and not hasattr(gradient, "losses_of"):
         raise InvalidInput(f"{emphasis} goes by the loss of each row, which {name_of(gradient)} does not tell")
     if emphasis.corrects and not getattr(gradient, "takes_weights", False):
@@ -79,10 +88,10 @@ def check_emphasis(given: str | Emphasis | None, strata, gradient) -> Emphasis:
 def check_effect(weights: np.ndarray | None, emphasis: Emphasis, batch_size: int) -> None:
     """Refuse weights that would do nothing."""
     differ = emphasis.corrects or (weights is not None and len(np.unique(weights[weights > 0])) > 1)
-    if batch_size == 1 and differ:
+    if batch_size == 1 and differ and not emphasis.lengthens:
         raise InvalidInput(
             "in minibatches of one row weights have no effect, because its loss is divided by its weight; use "
-            "batch_size=2 or more, or have some rows come more often (emphasis)"
+            "batch_size=2 or more, have some rows come more often (emphasis), or emphasis='longer-steps'"
         )
 
 

@@ -1,14 +1,16 @@
 """Emphasis: which rows an epoch shows, how often, and in which order.
 
 Networks learn what is frequent first and what is rare last; emphasis turns this round. What is rare may come more often
-(`Balanced`) or have a larger loss (weights of rows). Balanced over k classes, a row of a class of n_c rows is shown on
-average n / (k n_c) times an epoch, which is the weight that "balanced" class weights give it: the expected gradient is
-the same. Which to take:
+(`Balanced`), have a larger loss (weights of rows), or take longer steps (weights, and `LongerSteps`). Balanced over k
+classes, a row of a class of n_c rows is shown on average n / (k n_c) times an epoch, which is the weight that
+"balanced" class weights give it: the expected gradient is the same. Which to take:
 
     more often      every minibatch holds every class: steps of one length, as many as ever.
-    larger loss     a minibatch's loss is sum w L / sum w, so that rare rows have longer steps, where there are any, and
+    larger loss     a minibatch's loss is sum w L / sum w: rare rows have the greater say, where there are any, and
                     minibatches without them go for the frequent ones alone. Exact over a whole batch; without effect
                     in a batch of one row, which has w / w = 1 of its loss.
+    longer steps    the same over b times the mean weight: minibatches with rare rows go further, those without less
+                    far, down to batches of one row. Right in the mean over minibatches, and the more restless.
 
 `Hard` shows rows of large loss more often, whatever their class. Both mislead where what is rare or hard is wrong: bad
 labels and outliers are both.
@@ -30,12 +32,14 @@ from bioneuro.errors import check_field, choose
 class Emphasis:
     """Every row once an epoch, in random order: no emphasis. Base of all others, and of your own.
 
-    needs : "classes" or "losses" of the rows, to be handed to `order`; None: neither.
+    needs : "classes" or "losses" of the rows, to be handed to `order`; "weights", that must be given; None: nothing.
     corrects : whether rows weigh more or less to make up for how often they come; see `factors`.
+    lengthens : whether steps are as long as the rows of their minibatch are heavy; see `LongerSteps`.
     """
 
     needs: ClassVar[str | None] = None
     corrects: ClassVar[bool] = False
+    lengthens: ClassVar[bool] = False
 
     def order(self, n_rows: int, generator: np.random.Generator, strata=None, losses=None) -> np.ndarray:
         """(n_rows,) row numbers for one epoch.
@@ -85,6 +89,20 @@ class Balanced(Emphasis):
         counts = np.bincount(strata)
         share = np.power(counts, 1 - self.strength, where=counts > 0, out=np.zeros(len(counts)))
         return _interleaved(strata, counts, _whole(n_rows * share / share.sum()), generator)
+
+
+@dataclass(frozen=True)
+class LongerSteps(Emphasis):
+    """Every row once, in random order; steps are as long as the rows of their minibatch are heavy.
+
+    The gradient is that of sum w L / (b W) over the b rows of a minibatch, W the mean weight of all rows, in the place
+    of sum w L / sum w: m / W times as long, m their mean weight. In batches of one row, a row of weight w has w / W
+    times the rate. The loss that is told stays the weighted mean. Optimisers that divide by the size of gradients
+    (Adam) go further with heavy rows too, but not in proportion.
+    """
+
+    needs: ClassVar[str] = "weights"
+    lengthens: ClassVar[bool] = True
 
 
 @dataclass(frozen=True)
@@ -142,7 +160,12 @@ class Hard(Emphasis):
         return raised * (len(raised) / raised.sum()) if raised.any() else np.ones(len(raised))
 
 
-EMPHASES: dict[str, Emphasis] = {"stratified": Stratified(), "balanced": Balanced(), "hard": Hard()}
+EMPHASES: dict[str, Emphasis] = {
+    "stratified": Stratified(),
+    "balanced": Balanced(),
+    "hard": Hard(),
+    "longer-steps": LongerSteps(),
+}
 
 
 def as_emphasis(given: str | Emphasis | None) -> Emphasis:

@@ -88,7 +88,7 @@ def find_learning_rate(
 
     Parameters
     ----------
-    optimizer : a name, or a function from a rate to a `Transform`.
+    optimizer : a name, or a function from a rate to a `Transform`, which itself would have one rate of its own.
     rates : > 0, in any order.
     share : of the rows, in (0, 1]; never less than a minibatch.
     steps : >= 1, that each training takes, rounded up to whole epochs: the same for any share.
@@ -106,6 +106,11 @@ def find_learning_rate(
     ------
     NotFiniteError if every rate diverges.
     """
+    if isinstance(optimizer, Transform):
+        raise InvalidInput(
+            f"optimizer={optimizer!r} has a learning rate of its own; give a name, or a function of the rate such as "
+            "lambda rate: optim.chain(optim.adam(rate), optim.max_norm(3))"
+        )
     rates = np.sort([check_number("learning rate", rate, low=0, open_low=True) for rate in rates])
     if not len(rates):
         raise InvalidInput("there are no learning rates to try; give rates such as [1e-3, 3e-3, 1e-2]")
@@ -123,7 +128,7 @@ def find_learning_rate(
                     gradient,
                     X[rows],
                     _of(y, rows),
-                    optimizer=optimizer(rate) if callable(optimizer) else as_optimizer(optimizer, rate),
+                    optimizer=as_optimizer(optimizer, rate),
                     epochs=epochs,
                     batch_size=batch_size,
                     key=key,

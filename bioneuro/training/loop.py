@@ -5,13 +5,13 @@ of the mean loss over the batch into `out` (`Parameters`, zero on entry): backpr
 rule. What else a gradient estimator may offer:
 
     state                                           a memory of its own (persistent chains), saved and resumed
-    program(parameters, X, y, optimizer, batch_size, weights)
+    program(parameters, X, y, optimizer, batch_size, weights, weight_of_row)
                                                     many steps in a compiled call: an object with the verbs load, run
                                                     and store (see `feedforward.program`), whose `weights` may be
                                                     overwritten between runs; or None where it cannot
     losses_of(parameters, X, y)                     the loss of each row, without anything drawn, for `Hard`
     first_not_finite(parameters, batch, key, step)  the population where a training has diverged, for the message
-    takes_weights                                   True: batches with weights are understood
+    takes_weights                                   True: batches with weights, and their total, are understood
 """
 
 from __future__ import annotations
@@ -96,7 +96,8 @@ def fit(
     key : decides the order of the rows and is handed to the gradient estimator.
     strata : (n,) class numbers, for an emphasis that goes by class; without any, minibatches hold the classes in the
         data's proportions.
-    emphasis : which rows come how often: "stratified", "balanced", "hard", or an `Emphasis`; None: each once an epoch.
+    emphasis : which rows come how often, or step how far: "stratified", "balanced", "longer-steps", "hard", or an
+        `Emphasis`; None: each once an epoch.
     weights : (n,) >= 0, how much each row counts: losses are weighted means. Refused by gradient estimators that do not
         say `takes_weights`.
     callbacks : called with a `Progress` after each epoch; True stops. One with `begin` is first given the parameters.
@@ -129,7 +130,7 @@ def fit(
         if validation is None:
             raise InvalidInput("patience watches a validation loss; give validation as well")
     weights, strata = check_weights(weights, gradient, X), check_strata(strata, len(X))
-    emphasis, callbacks = check_emphasis(emphasis, strata, gradient), check_callbacks(callbacks)
+    emphasis, callbacks = check_emphasis(emphasis, strata, weights, gradient), check_callbacks(callbacks)
     check_effect(weights, emphasis, batch_size)
     copies = {name: parameters.nbytes for name in ("parameters", "gradient", "first moment", "second moment", "copies")}
     memory.require(copies, f"training {parameters.topology!r}")
@@ -199,6 +200,7 @@ class _Trainer:
         if emphasis.corrects and weights is None:
             weights = np.ones(len(X), parameters.dtype)
         self.given_weights = self.weights = weights
+        self.weight_of_row = float(weights.mean()) if emphasis.lengthens else None
         self.validation, self.patience, self.run = validation, patience, run
         self.steps_per_epoch = n_batches(len(X), batch_size)
         self.out = Parameters.zeros(parameters.topology, parameters.dtype)
@@ -225,7 +227,7 @@ class _Trainer:
         if offer is None:
             return None
         weights = self.weights.copy() if self.emphasis.corrects else self.weights
-        return offer(self.parameters, self.X, self.y, self.optimizer, self.batch_size, weights)
+        return offer(self.parameters, self.X, self.y, self.optimizer, self.batch_size, weights, self.weight_of_row)
 
     @property
     def epoch(self) -> int:
@@ -297,7 +299,8 @@ class _Trainer:
         return self.gradient.losses_of(self.parameters, self.X[rows], None if self.y is None else self.y[rows])
 
     def _step_by_step(self, interruption: Interruption) -> None:
-        options = {"weights": self.weights, "start": self.step % self.steps_per_epoch}
+        start = self.step % self.steps_per_epoch
+        options = {"weights": self.weights, "weight_of_row": self.weight_of_row, "start": start}
         for batch in batches(self.X, self.y, self.orders[self.epoch], self.batch_size, **options):
             self.out.theta[...] = 0
             loss = self.gradient(self.parameters, batch, self.key, self.before + self.step, self.out)

@@ -102,6 +102,8 @@ def layer_moments(
     The axes; where the standard deviations differ by a factor above 20 they are on a logarithmic axis.
     """
     choose("moment", what, MOMENTS)
+    if not all(isinstance(layers, Mapping) for layers in cases.values()):
+        raise InvalidInput("cases are {case: {layer: ...}}; for a single case give {'a name': layers}")
     curves = {case: [_moment(layers[name], what) for name in layers] for case, layers in cases.items()}
     if not curves or len({len(curve) for curve in curves.values()}) != 1:
         raise InvalidInput(f"cases must have the same number of layers, got {[len(c) for c in curves.values()]}")

@@ -1,7 +1,8 @@
 """scikit-learn shells of the feedforward engine."""
 
 from feedforward.estimators.autoencoder import Autoencoder
+from feedforward.estimators.classifier import NetworkClassifier
 from feedforward.estimators.ensemble import EnsembleClassifier, EnsembleRegressor
-from feedforward.estimators.network import NetworkClassifier, NetworkRegressor
+from feedforward.estimators.regressor import NetworkRegressor
 
 __all__ = ["Autoencoder", "EnsembleClassifier", "EnsembleRegressor", "NetworkClassifier", "NetworkRegressor"]

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, NotFiniteError, check_number, choose
 from bioneuro.initializers import output_bias
-from bioneuro.optim import OPTIMIZERS, Transform, as_optimizer, chain, dale, freeze, over_training
+from bioneuro.optim import OPTIMIZERS, Schedule, Transform, as_optimizer, chain, dale, freeze, over_training
 from bioneuro.parameters import Parameters
 from bioneuro.recording import Recording
 from bioneuro.shell import Shell
@@ -146,6 +146,14 @@ class BackpropShell(Shell):
                     "optimiser that takes minibatches, such as 'adam'"
                 )
 
+    def _check_parts(self) -> None:
+        """Refuse parts of the data where the optimiser needs all of it."""
+        if self._whole_batch:
+            raise InvalidInput(
+                f"partial_fit takes steps on minibatches, and optimizer={self.optimizer!r} all rows at once; use "
+                "another optimiser, or fit with warm_start=True"
+            )
+
     def _train_more(
         self,
         backprop: Backprop,
@@ -230,8 +238,8 @@ class BackpropShell(Shell):
                     f"for {topology!r}; keep both, or fit anew with warm_start=False"
                 )
             return self._trained
-        output = topology.by_role("output")[0]
-        biases = {}
+        output, first_bias = topology.by_role("output")[0], check_number("hidden_bias", getattr(self, "hidden_bias", 0))
+        biases = {hidden.name: first_bias for hidden in topology.by_role("hidden") if hidden.bias}
         if output.bias and output.unit.name in ("linear", "sigmoid", "softmax"):
             biases[output.name] = output_bias(output.unit.name, targets, weights)
         return first_parameters(
@@ -245,17 +253,20 @@ class BackpropShell(Shell):
 
     def _optimizer(self, steps: int) -> Transform:
         """The chain for a training of so many steps; 0: the rate stays where it starts."""
-        topology = self._trained.topology
-        if not isinstance(self.optimizer, Transform):
-            choose("optimizer", self.optimizer, [*OPTIMIZERS, *METHODS])
         rate = check_number("learning_rate", self.learning_rate, low=0, open_low=True, open_high=True)
         if callable(self.schedule):
             raise InvalidInput(
                 f"schedule is a name, got {self.schedule!r}; an optimiser takes schedules as its rate: "
                 "optimizer=optim.adam(schedule)"
             )
-        optimizer = as_optimizer(self.optimizer, over_training(self.schedule, rate, steps) if steps else rate)
-        return chain(optimizer, freeze(self._frozen_keys(topology)), dale())
+        return self._chain(over_training(self.schedule, rate, steps) if steps else rate)
+
+    def _chain(self, rate: float | Schedule) -> Transform:
+        """The optimiser at this rate, and what this network asks for besides."""
+        if not (isinstance(self.optimizer, Transform) or callable(self.optimizer)):
+            choose("optimizer", self.optimizer, [*OPTIMIZERS, *METHODS])
+        frozen = freeze(self._frozen_keys(self._trained.topology))
+        return chain(as_optimizer(self.optimizer, rate), frozen, dale())
 
     def _frozen_keys(self, topology: Topology) -> tuple[str, ...]:
         """The keys never updated; "representation" stands for all that does not feed the output directly."""
@@ -280,3 +291,15 @@ class BackpropShell(Shell):
         check_is_fitted(self)
         masks = alive_masks(self.topology_, self.alive_, self.parameters_.dtype)
         return Network(self.topology_).forward(self.parameters_, inputs, masks).emitted
+
+
+def as_numbers(name: str, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """`values` in the type to compute in; numbers too large for it are refused."""
+    try:
+        with np.errstate(over="raise"):
+            return values.astype(dtype, copy=False)
+    except FloatingPointError:
+        raise InvalidInput(
+            f"{name} holds numbers up to {np.abs(values).max():.3g}, more than {dtype} can; scale the data, or compute "
+            "with dtype='float64'"
+        ) from None

@@ -13,7 +13,8 @@ from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, check_number
 from bioneuro.shell import Shell
 from bioneuro.training.together import fit_together
-from feedforward.estimators.network import NetworkClassifier, NetworkRegressor
+from feedforward.estimators.classifier import NetworkClassifier
+from feedforward.estimators.regressor import NetworkRegressor
 
 # what members that share one run cannot have -> its value that asks for nothing, and what to do instead
 _ALONE = {

@@ -1,31 +1,32 @@
-"""Networks for classification and regression."""
+"""What networks for classes and for numbers share."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-from sklearn.base import ClassifierMixin, RegressorMixin, clone
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.base import clone
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from bioneuro._jit.keys import Key
-from bioneuro.errors import InvalidInput, check_number
-from bioneuro.shell import FLOATS, as_classes
+from bioneuro.errors import InvalidInput
+from bioneuro.optim import Transform
 from bioneuro.topology import Topology
 from bioneuro.training.emphasis import Emphasis
-from feedforward.estimators.base import BackpropShell
+from bioneuro.training.learning_rate import RATES, LearningRates, find_learning_rate
+from feedforward.estimators.base import BackpropShell, as_numbers
 from feedforward.network import Backprop, Network
-from feedforward.targets import from_range, row_weights, smooth, to_range
 
-_REACH = {"sigmoid": (0, 1), "tanh": (-1, 1)}  # between which outputs lie, where they are bounded
-_PARAMETERS = """
+PARAMETERS = """
     Parameters
     ----------
     hidden_layer_sizes : sizes of the hidden layers, where no topology is given.
     topology : any acyclic `Topology` with one input and one output population; checked against the data, never altered.
     unit : unit type of the hidden layers, where no topology is given.
     loss : "auto" (by the output units), "cross-entropy", "logistic", "squared", "absolute", "huber" or `Huber(delta)`.
-    optimizer : a name of `bioneuro.optim.OPTIMIZERS` ("adam", "momentum", "nesterov", ...), or a `Transform`.
+    optimizer : a name of `bioneuro.optim.OPTIMIZERS` ("adam", "momentum", "nesterov", ...); a function that makes a
+        `Transform` of the rate, such as lambda rate: optim.chain(optim.adam(rate), optim.max_norm(3)); or a
+        `Transform`, which has a rate of its own: learning_rate and schedule are then not used.
         "lbfgs" or "cg": all rows at once, in float64, by a method of SciPy (`bioneuro.training.minimise`), for small
         problems. `epochs` are then its iterations, and learning_rate, schedule and batch_size are not used; dropout,
         noise, emphasis, checkpoint and `partial_fit` are refused.
@@ -39,12 +40,17 @@ _PARAMETERS = """
         populations; False. The fitted network has it folded into weights and biases; see `feedforward.normalisation`.
     initializer : see `bioneuro.initializers.initialise`; "auto" goes by the unit types; "lsuv" and
         "data-dependent" look at the data too (`feedforward.calibration`).
+    hidden_bias : first bias of the hidden units; a little above 0, such as .01, wakes ReLUs. Output units begin at the
+        mean of the targets.
     centre : subtract the mean of the training inputs from every input.
     class_weight : {label: weight}, "balanced" (all classes weigh the same) or None: how much rows of a class count in
-        the loss (classifiers); a minibatch's loss is the weighted mean, so that batch_size must be 2 or more.
+        the loss (classifiers); a minibatch's loss is the weighted mean, so that batch_size must be 2 or more, or
+        emphasis "longer-steps".
     emphasis : which rows come how often. None: each once an epoch; "stratified": minibatches hold the classes in the
         data's proportions; "balanced": in equal ones (both for classifiers); "hard": rows of large loss come more
-        often; or an object of `bioneuro.training.emphasis`, which tells how each compares with class_weight.
+        often; "longer-steps": steps are as long as the rows of a minibatch are heavy, so that weights count in
+        batches of one row too; or an object of `bioneuro.training.emphasis`, which tells how each compares with
+        class_weight.
     frozen : keys of parameters that are never updated, such as ("input->hidden", "hidden.bias"); "representation":
         all but what feeds the output, which leaves random features and a trained readout.
     label_smoothing : share in [0, 1) of every label that is spread over all classes (classifiers).
@@ -70,7 +76,9 @@ _PARAMETERS = """
 """
 
 
-class _Network(BackpropShell):
+class NetworkShell(BackpropShell):
+    """Base of the networks that learn targets: their settings, and the way from data to a training."""
+
     def __init__(
         self,
         hidden_layer_sizes: tuple[int, ...] = (100,),
@@ -88,6 +96,7 @@ class _Network(BackpropShell):
         noise: float = 0.0,
         batch_norm: bool | str | tuple[str, ...] = False,
         initializer="auto",
+        hidden_bias: float = 0.0,
         centre: bool = True,
         emphasis: str | Emphasis | None = None,
         frozen: tuple[str, ...] | str = (),
@@ -114,6 +123,7 @@ class _Network(BackpropShell):
         self.noise = noise
         self.batch_norm = batch_norm
         self.initializer = initializer
+        self.hidden_bias = hidden_bias
         self.centre = centre
         self.emphasis = emphasis
         self.frozen = frozen
@@ -134,8 +144,8 @@ class _Network(BackpropShell):
         )
         number = self._number_type(X)
         mean = np.average(X.astype(np.float64), axis=0, weights=weights) if self.centre else np.zeros(X.shape[1])
-        self.input_mean_ = mean.astype(number)
-        self._begin(topology, self._inputs(X), targets.astype(number), key, weights)
+        self.input_mean_ = as_numbers("X", mean, number)
+        self._begin(topology, self._inputs(X), as_numbers("y", targets, number), key, weights)
         return key
 
     def fit(self, X, y, sample_weight=None):
@@ -147,7 +157,7 @@ class _Network(BackpropShell):
         X, targets, output, weights, strata = self._task(X, y, sample_weight)
         key = self._start(X, targets, output, weights)
         backprop = self._backprop(self._trained.topology)
-        self._train(backprop, self._inputs(X), targets.astype(self.parameters_.dtype), key, strata, weights)
+        self._train(backprop, self._inputs(X), as_numbers("y", targets, self.parameters_.dtype), key, strata, weights)
         return self
 
     def _task(self, X, y, sample_weight) -> tuple[np.ndarray, np.ndarray, str, np.ndarray | None, np.ndarray | None]:
@@ -157,6 +167,48 @@ class _Network(BackpropShell):
             return X, targets, output, None, strata
         counted = weights > 0
         return X[counted], targets[counted], output, weights[counted], None if strata is None else strata[counted]
+
+    def find_learning_rate(
+        self,
+        X,
+        y,
+        sample_weight=None,
+        *,
+        rates: Sequence[float] = RATES,
+        share: float = 0.1,
+        steps: int = 200,
+        progress: bool = False,
+    ) -> LearningRates:
+        """Short trainings of this network at many rates, on a random share of the rows; it stays as it is.
+
+        rates, share, steps, progress, and what is returned : as in `bioneuro.training.find_learning_rate`. The
+        optimiser must be a name or a function of the rate; emphasis, patience and callbacks have no part in it.
+
+        >>> found = net.find_learning_rate(X, y)  # doctest: +SKIP
+        >>> found.plot()  # doctest: +SKIP
+        >>> net.set_params(learning_rate=found.best).fit(X, y)  # doctest: +SKIP
+        """
+        if self._whole_batch:
+            raise InvalidInput(f"optimizer={self.optimizer!r} finds the length of its steps by itself, without a rate")
+        twin = clone(self).set_params(warm_start=False)
+        X, targets, output, weights, strata = twin._task(X, y, sample_weight)
+        key = twin._start(X, targets, output, weights)
+        first = twin._trained
+        return find_learning_rate(
+            first,
+            twin._backprop(first.topology),
+            twin._inputs(X),
+            as_numbers("y", targets, first.dtype),
+            optimizer=self.optimizer if isinstance(self.optimizer, Transform) else twin._chain,
+            rates=rates,
+            share=share,
+            steps=steps,
+            batch_size=self.batch_size,
+            key=key,
+            strata=strata,
+            weights=weights,
+            progress=progress,
+        )
 
     def _backprop(self, topology: Topology) -> Backprop:
         return Backprop(Network(topology), self.loss, l2=self.l2, dropout=self.dropout, noise=self.noise)
@@ -168,7 +220,7 @@ class _Network(BackpropShell):
         return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
 
     def _inputs(self, X: np.ndarray) -> np.ndarray:
-        return X.astype(self.input_mean_.dtype, copy=False) - self.input_mean_
+        return as_numbers("X", X, self.input_mean_.dtype) - self.input_mean_
 
     def untrained(self):
         """An unfitted copy whose hidden units keep their first weights: the control that learns no representation."""
@@ -181,210 +233,3 @@ class _Network(BackpropShell):
 
     def _output(self, X) -> np.ndarray:
         return self.activations(X)[self.topology_.by_role("output")[0].name]
-
-
-class NetworkClassifier(ClassifierMixin, _Network):
-    __doc__ = f"""Feedforward network trained by backprop to tell classes apart.
-
-    One output unit a class (softmax, cross-entropy: L = -sum_k y_k ln a_k), or, for two classes, a topology with one
-    sigmoid output (logistic loss).
-    {_PARAMETERS}    classes_ : the labels, in the order of the output units.
-
-    >>> import bioneuro, feedforward
-    >>> train, test = bioneuro.load_digits().split(random_state=0)
-    >>> net = feedforward.NetworkClassifier((100,), random_state=0).fit(train.X, train.y)
-    >>> net.score(test.X, test.y) > 0.95
-    True
-    """
-
-    def __init__(
-        self,
-        hidden_layer_sizes: tuple[int, ...] = (100,),
-        *,
-        topology: Topology | None = None,
-        unit: str = "relu",
-        loss: str = "auto",
-        optimizer="adam",
-        learning_rate: float = 3e-3,
-        schedule: str = "linear",
-        epochs: int = 60,
-        batch_size: int = 32,
-        l2: float = 1e-4,
-        dropout: float | Mapping[str, float] = 0.0,
-        noise: float = 0.0,
-        batch_norm: bool | str | tuple[str, ...] = False,
-        initializer="auto",
-        centre: bool = True,
-        class_weight=None,
-        label_smoothing: float = 0.0,
-        target_range: tuple[float, float] | None = None,
-        emphasis: str | Emphasis | None = None,
-        frozen: tuple[str, ...] | str = (),
-        patience: int | None = None,
-        validation_fraction: float = 0.1,
-        dtype: str = "auto",
-        warm_start: bool = False,
-        progress: bool = False,
-        callbacks=None,
-        checkpoint=None,
-        random_state=None,
-    ):
-        super().__init__(
-            hidden_layer_sizes,
-            topology=topology,
-            unit=unit,
-            loss=loss,
-            optimizer=optimizer,
-            learning_rate=learning_rate,
-            schedule=schedule,
-            epochs=epochs,
-            batch_size=batch_size,
-            l2=l2,
-            dropout=dropout,
-            noise=noise,
-            batch_norm=batch_norm,
-            initializer=initializer,
-            centre=centre,
-            emphasis=emphasis,
-            frozen=frozen,
-            patience=patience,
-            validation_fraction=validation_fraction,
-            dtype=dtype,
-            warm_start=warm_start,
-            progress=progress,
-            callbacks=callbacks,
-            checkpoint=checkpoint,
-            random_state=random_state,
-        )
-        self.class_weight = class_weight
-        self.label_smoothing = label_smoothing
-        self.target_range = target_range
-
-    def _all_rows(self, X, y, sample_weight):
-        X, y = validate_data(self, X, y, dtype=FLOATS, order="C")
-        self.classes_, numbers = as_classes(y)
-        self._one_output, output = self._has_one_output(), self._output_unit()
-        weights = self._class_weights(y, self._weights(sample_weight, X))
-        return X, self._targets(numbers), output, weights, numbers
-
-    def partial_fit(self, X, y, classes=None, sample_weight=None):
-        """One pass over more rows, at the rate `learning_rate`; the optimiser goes on where it was; returns self.
-
-        classes : all the labels there will ever be; needed at the first call, unless `fit` came before.
-        sample_weight : as in `fit`.
-        """
-        if self._whole_batch:
-            raise InvalidInput(
-                f"partial_fit takes steps on minibatches, and optimizer={self.optimizer!r} all rows at once; use "
-                "another optimiser, or fit with warm_start=True"
-            )
-        first = not hasattr(self, "parameters_")
-        if first and classes is None:
-            raise InvalidInput("the first call of partial_fit needs classes=, all the labels there will ever be")
-        X, y = validate_data(self, X, y, dtype=FLOATS, order="C", reset=first)
-        if classes is not None and not first and not np.array_equal(np.unique(classes), self.classes_):
-            raise InvalidInput(f"classes={np.unique(classes)} are not those of the calls before, {self.classes_}")
-        if first:
-            self.classes_, _ = as_classes(np.asarray(classes))
-        numbers = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
-        if np.any(self.classes_[numbers] != y):
-            raise InvalidInput(f"y holds labels that are not among the classes {self.classes_}")
-        weights = self._class_weights(y, self._weights(sample_weight, X))
-        if first:
-            self._one_output, output = self._has_one_output(), self._output_unit()
-            self._start(X, self._targets(numbers), output, weights)
-        targets = self._targets(numbers).astype(self.parameters_.dtype)
-        self._train_more(self._backprop(self._trained.topology), self._inputs(X), targets, weights, numbers)
-        return self
-
-    def _targets(self, numbers: np.ndarray) -> np.ndarray:
-        """What the outputs are taught: one number a row for a single sigmoid output, a row of them otherwise."""
-        share = check_number("label_smoothing", self.label_smoothing, low=0, high=1, open_high=True)
-        if self._one_output:
-            targets = to_range(numbers[:, None].astype(float), share / 2, 1 - share / 2)
-        else:
-            targets = smooth(np.eye(len(self.classes_))[numbers], share)
-        return targets if self.target_range is None else to_range(targets, *self.target_range)
-
-    def _output_unit(self) -> str:
-        """The unit type of the outputs, which must reach the targets."""
-        outputs = self.topology.by_role("output") if isinstance(self.topology, Topology) else ()
-        if self.target_range is None:
-            return outputs[0].unit.name if len(outputs) == 1 else "softmax"
-        try:
-            low, high = map(float, self.target_range)
-        except (TypeError, ValueError):
-            raise InvalidInput(f"target_range must be (low, high) or None, got {self.target_range!r}") from None
-        unit = outputs[0].unit.name if len(outputs) == 1 else ("tanh" if low < 0 else "sigmoid")
-        if unit == "softmax":
-            raise InvalidInput(
-                "softmax outputs sum to 1 and cannot reach a target_range; use label_smoothing, or outputs that are "
-                f"free of each other: topology.with_units({outputs[0].name}='sigmoid')"
-            )
-        least, most = _REACH.get(unit, (-np.inf, np.inf))
-        if not least <= low < high <= most:
-            raise InvalidInput(
-                f"target_range must be (low, high) with {least:g} <= low < high <= {most:g} for {unit} outputs, "
-                f"got {self.target_range!r}"
-            )
-        return unit
-
-    def _class_weights(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
-        return weights if self.class_weight is None else row_weights(y, self.class_weight, weights, self.classes_)
-
-    def _has_one_output(self) -> bool:
-        """Two classes and a topology with a single output unit, which then is a sigmoid."""
-        outputs = self.topology.by_role("output") if isinstance(self.topology, Topology) else ()
-        if len(self.classes_) != 2 or len(outputs) != 1 or outputs[0].size != 1:
-            return False
-        if outputs[0].unit.name != "sigmoid":
-            raise InvalidInput(
-                f"one {outputs[0].unit.name!r} output cannot tell two classes apart; "
-                f"use topology.with_units({outputs[0].name}='sigmoid'), or two softmax outputs"
-            )
-        return True
-
-    def predict_proba(self, X) -> np.ndarray:
-        """(n, n_classes) probabilities; each row sums to 1. Of a target_range, low stands for 0 and high for 1."""
-        output = self._output(X).astype(np.float64)
-        if self.target_range is not None:
-            output = from_range(output, *self.target_range).clip(0, 1)
-        if self._one_output:
-            output = np.hstack([1 - output, output])
-        output = np.maximum(output, 0)
-        total = output.sum(axis=1, keepdims=True)
-        return np.where(total > 0, output / np.where(total > 0, total, 1), 1 / output.shape[1])
-
-    def predict(self, X) -> np.ndarray:
-        """(n,) the label whose output is largest."""
-        probabilities = self.predict_proba(X)
-        return self.classes_[probabilities.argmax(axis=1)]
-
-
-class NetworkRegressor(RegressorMixin, _Network):
-    __doc__ = f"""Feedforward network trained by backprop to predict numbers.
-
-    Linear outputs, L = 1/2 sum_k (a_k - y_k)^2.
-    {_PARAMETERS}
-    >>> import numpy as np, feedforward
-    >>> x = np.linspace(-3, 3, 200)[:, None]
-    >>> net = feedforward.NetworkRegressor((50,), epochs=200, random_state=0).fit(x, np.sin(x).ravel())
-    >>> net.score(x, np.sin(x).ravel()) > 0.98
-    True
-    """
-
-    def _all_rows(self, X, y, sample_weight):
-        X, y = validate_data(self, X, y, dtype=FLOATS, order="C", multi_output=True, y_numeric=True)
-        self.n_outputs_ = 1 if y.ndim == 1 else y.shape[1]
-        self._flat_targets = y.ndim == 1
-        return X, y.reshape(len(y), -1).astype(X.dtype), "linear", self._weights(sample_weight, X), None
-
-    def __sklearn_tags__(self):
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        return tags
-
-    def predict(self, X) -> np.ndarray:
-        """(n,) or (n, n_outputs), as y was at `fit`."""
-        output = self._output(X).astype(np.float64)
-        return output.ravel() if self._flat_targets else output

@@ -113,6 +113,21 @@ def test_constants_may_differ_from_unit_to_unit():
         population(LeakyReLU((0.5, 0.0, 1.0)))
 
 
+@pytest.mark.parametrize(("name", "constant"), [("prelu", "alpha"), ("frelu", "b"), ("bipolar_prelu", "alpha")])
+def test_what_a_unit_learns_is_found_from_a_teacher(name, constant):
+    net = Topology.mlp(3, 2, 2, unit=name, output="linear")
+    teacher = initialise(net, random_state=1, dtype="float64")
+    teacher[f"hidden.{constant}"] = [0.7, -0.4]
+    teacher["hidden->output"] = np.eye(2)
+    X = np.random.default_rng(0).normal(size=(400, 3))
+    Y = Network(net).forward(teacher, X).outputs["output"]
+    first = teacher.copy()
+    first[f"hidden.{constant}"] = as_unit(name).learns[constant]
+    options = {"optimizer": optim.chain(optim.adam(0.02), optim.freeze(("hidden->output", "output.bias"))), "key": KEY}
+    found = fit(first, Backprop(Network(net)), X, Y, epochs=60, batch_size=40, **options).parameters
+    np.testing.assert_allclose(found[f"hidden.{constant}"], [0.7, -0.4], atol=1e-3)
+
+
 # -- at the kink -------------------------------------------------------------------------------------------------------
 
 KINK = np.array([[0.0, 0.0, -0.0, -0.0, 1e-300, 1e-300, -1e-300, -1e-300]])

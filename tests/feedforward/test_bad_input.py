@@ -20,7 +20,10 @@ X, y = DIGITS.X[:120], DIGITS.y[:120]
 @pytest.mark.parametrize(
     ("settings", "error", "message"),
     [
-        ({"optimizer": optim.adam}, UnknownName, r"it is a class, of which an object may be meant, adam\(...\)"),
+        ({"optimizer": lambda rate: rate}, InvalidInput, r"must make a Transform of a learning rate.*<lambda> made li"),
+        ({"optimizer": optim.clip(1.0)}, InvalidInput, r"holds no optimiser; use a chain with one"),
+        ({"optimizer": optim.chain(optim.l1(0.1), optim.max_norm(3))}, InvalidInput, "holds no optimiser"),
+        ({"hidden_bias": "a"}, InvalidInput, r"hidden_bias must be a number in \(-inf, inf\), got 'a'"),
         ({"loss": Huber}, UnknownName, r"it is a class, of which an object may be meant, Huber\(...\)"),
         ({"emphasis": Hard}, UnknownName, r"it is a class, of which an object may be meant, Hard\(...\)"),
         ({"optimizer": None}, UnknownName, "unknown optimizer None; allowed: 'sgd'"),
@@ -40,6 +43,7 @@ X, y = DIGITS.X[:120], DIGITS.y[:120]
         ({"batch_norm": 3}, InvalidInput, "batch normalisation is for True, False or names of populations, got 3"),
         ({"frozen": "hiden.bias"}, UnknownName, "unknown parameter to freeze 'hiden.bias'; did you mean 'hidden.bias'"),
         ({"callbacks": print}, InvalidInput, r"callbacks must be a list of functions, got .*; give callbacks=\[...\]"),
+        ({"callbacks": [3]}, InvalidInput, "callbacks must be functions of a `Progress`, one of them is 3"),
         ({"class_weight": "ballanced"}, UnknownName, "did you mean 'balanced'"),
         ({"class_weight": {1: -2}}, InvalidInput, r"class_weight\[1\] must be a number in \[0, inf\), got -2"),
         ({"class_weight": {11: 2}}, InvalidInput, r"class_weight names \[11\], which no label is, and leaves out"),
@@ -48,6 +52,25 @@ X, y = DIGITS.X[:120], DIGITS.y[:120]
 def test_bad_settings_are_answered_with_what_to_do(settings, error, message):
     with pytest.raises(error, match=message):
         NetworkClassifier(**{"epochs": 1} | settings).fit(X, y)
+
+
+def test_labels_out_of_range_are_named():
+    net = NetworkClassifier((5,)).partial_fit(X, y, classes=np.arange(10))
+    with pytest.raises(InvalidInput, match=r"not among the classes \[0, 1, 2.*9\]: \[10, 12\]"):
+        net.partial_fit(X, np.where(y == 3, 12, np.where(y == 4, 10, y)))
+
+
+@pytest.mark.parametrize("model", [NetworkClassifier, NetworkRegressor])
+def test_numbers_too_large_for_float32_are_refused(model):
+    large = X.astype(float) * 1e60
+    with pytest.raises(InvalidInput, match=r"X holds numbers up to 7.49e\+59, more than float32 can; scale the data"):
+        model(dtype="float32").fit(large, y)
+    net = model((5,), dtype="float32", epochs=1, random_state=0).fit(X, y)
+    with pytest.raises(InvalidInput, match="X holds numbers up to"):
+        net.predict(large)
+    if model is NetworkRegressor:
+        with pytest.raises(InvalidInput, match=r"y holds numbers up to 9e\+60"):
+            net.fit(X, y * 1e60)
 
 
 def test_a_batch_larger_than_the_data_is_all_of_it():

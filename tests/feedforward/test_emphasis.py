@@ -129,6 +129,58 @@ def test_weights_in_minibatches_of_one_row_are_refused_because_they_would_do_not
     train(batch_size=1, epochs=1, weights=np.repeat([0.0, 2.0], 45))  # rows that count and rows that do not
 
 
+WEIGHTS = np.random.default_rng(5).uniform(0.2, 4, 90)
+
+
+@pytest.mark.parametrize("density", [1.0, 0.15], ids=["dense", "sparse"])
+@pytest.mark.parametrize("batch_size", [1, 16])
+def test_compiled_and_plain_steps_are_as_long_as_their_rows_are_heavy(density, batch_size):
+    options = {"emphasis": "longer-steps", "weights": WEIGHTS, "batch_size": batch_size, "optimizer": optim.sgd(0.1)}
+    ours, theirs = (train(make, density, **options) for make in (Backprop, Plain))
+    np.testing.assert_allclose(ours.parameters.theta, theirs.parameters.theta, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(ours["loss"], theirs["loss"], rtol=1e-12)
+
+
+def test_a_row_by_itself_has_its_weight_over_the_mean_as_a_factor_of_the_rate():
+    X, y = problem()
+    params, rate = initialise(NET, random_state=0, dtype="float64"), 0.1
+    for row in epoch_order(90, KEY, 0):
+        out = Parameters.zeros(NET, "float64")
+        Backprop(Network(NET))(params, Batch(X[[row]], y[[row]], np.array([row])), KEY, 0, out)
+        params.theta -= rate * WEIGHTS[row] / WEIGHTS.mean() * out.theta
+    options = {"emphasis": "longer-steps", "weights": WEIGHTS, "strata": None, "optimizer": optim.sgd(rate)}
+    found = train(l2=0.0, batch_size=1, epochs=1, **options)
+    np.testing.assert_allclose(found.parameters.theta, params.theta, rtol=0, atol=1e-13)
+
+
+def test_longer_steps_are_right_in_the_mean_over_minibatches_and_weighted_means_are_not():
+    X, y = problem()
+    whole = gradient_of(Backprop(Network(NET)), np.arange(90), WEIGHTS)
+    params = initialise(NET, random_state=0, dtype="float64")
+
+    def mean_over_batches(total):
+        out = Parameters.zeros(NET, "float64")
+        for rows in epoch_order(90, KEY, 0).reshape(18, 5):
+            Backprop(Network(NET))(params, Batch(X[rows], y[rows], rows, WEIGHTS[rows], total), KEY, 0, out)
+        return out.theta / 18
+
+    np.testing.assert_allclose(mean_over_batches(5 * WEIGHTS.mean()), whole, rtol=0, atol=1e-15)
+    assert np.abs(mean_over_batches(None) - whole).max() > 1e-3
+
+
+def test_over_a_whole_batch_longer_steps_change_nothing():
+    options = {"weights": WEIGHTS, "batch_size": 90, "strata": None}
+    usual, longer = (train(emphasis=emphasis, **options) for emphasis in (None, "longer-steps"))
+    np.testing.assert_allclose(longer.parameters.theta, usual.parameters.theta, rtol=0, atol=1e-13)
+
+
+def test_longer_steps_are_refused_where_no_row_weighs_more():
+    with pytest.raises(InvalidInput, match=r"LongerSteps\(\) goes by the weights of rows; give some"):
+        train(emphasis="longer-steps")
+    with pytest.raises(InvalidInput, match="class_weight will do"):
+        NetworkClassifier(emphasis="longer-steps").fit(*problem()[:1], STRATA)
+
+
 # -- what it is good for -----------------------------------------------------------------------------------------------
 
 TRAIN, TEST = load_digits().split(0.25, random_state=0)
@@ -154,6 +206,15 @@ def test_a_rare_class_is_found_sooner_where_its_rows_come_more_often_than_where_
     )
     assert plain < weighed < often
     assert often > 0.5
+
+
+def test_a_rare_class_is_found_sooner_where_its_rows_alone_take_longer_steps():
+    X, y = with_a_rare_class()
+    options = {"optimizer": "sgd", "learning_rate": 0.02, "batch_size": 1}
+    plain, longer = (
+        scores(X, y, 2, **options, **more)[1] for more in ({}, {"class_weight": "balanced", "emphasis": "longer-steps"})
+    )
+    assert longer > plain + 0.2
 
 
 def test_hard_rows_bring_a_rare_class_forward_without_being_told_of_it():

@@ -9,6 +9,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from bioneuro import Dense, Topology, corrupt, load_digits, optim
+from bioneuro._jit.keys import Key
 from bioneuro.data import concentric_circles, known_half, xor
 from bioneuro.errors import InvalidInput, UnknownName, UnsupportedTopology
 from feedforward import Autoencoder, NetworkClassifier, NetworkRegressor
@@ -132,6 +133,15 @@ def test_early_stopping_stops_and_keeps_the_best():
     model.fit(TRAIN.X[:300], TRAIN.y[:300])
     assert model.n_iter_ < 400
     assert model.n_iter_ - 1 - model.validation_curve_.argmin() == 3
+
+
+def test_rows_held_out_for_early_stopping_are_not_learnt_from():
+    X, y = np.arange(40.0)[:, None], np.arange(40.0)
+    net = NetworkRegressor((3,), epochs=1, batch_size=5, patience=2, validation_fraction=0.25, random_state=0).fit(X, y)
+    assert net.t_ == 30 / 5
+    (learnt, _), (held, _) = net._hold_out(Key.from_seed(net.seed_), X, y)
+    assert len(held) == 10
+    assert sorted([*learnt.ravel(), *held.ravel()]) == y.tolist()
 
 
 def test_it_works_in_pipelines_grids_clones_and_pickles(network):

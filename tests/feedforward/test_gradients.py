@@ -1,13 +1,17 @@
 """Backprop beside central differences: every unit, loss and option, where roads part, meet and share weights."""
 
+from itertools import count
+
 import numpy as np
 import pytest
 
+import feedforward.network
 from bioneuro import Dense, Population, Topology
 from bioneuro.topology.units import ReLU
 from feedforward import check_gradient
 from feedforward.activations import ACTIVATIONS
 from feedforward.losses import CLOSED, ENTRIES, Huber
+from feedforward.network import Backprop, Network
 
 LOSSES = [
     *((loss, "tanh") for loss in ENTRIES),
@@ -54,3 +58,31 @@ def test_backprop_is_right_for_every_unit_loss_and_option(unit, option):
     for loss, output in LOSSES:
         error = check_gradient(woven(unit, output), loss=loss, directions=3, **OPTIONS[option])
         assert error < 1e-6, (loss, output)
+
+
+def without_masks(monkeypatch):
+    backward = Network.backward
+    monkeypatch.setattr(Network, "backward", lambda *arguments: backward(*arguments[:6]))
+
+
+def with_other_noise(monkeypatch):
+    jitter, number = Backprop._jitter, count()
+    monkeypatch.setattr(Backprop, "_jitter", lambda self, X, key, step: jitter(self, X, key.child(next(number)), step))
+
+
+# option -> what makes its gradient wrong
+WRONG = {
+    "penalty": lambda monkeypatch: monkeypatch.setattr(Backprop, "penalty", lambda self, params: 0.0),
+    "dropout": without_masks,
+    "noise": with_other_noise,
+    "weights": lambda monkeypatch: monkeypatch.setattr(feedforward.network, "_total", lambda weights, rows: rows),
+}
+
+
+@pytest.mark.parametrize("option", WRONG)
+def test_the_gradient_check_sees_what_is_wrong_with_an_option(option, monkeypatch):
+    net = woven("tanh", "softmax")
+    assert check_gradient(net, directions=3, **OPTIONS[option]) < 1e-6
+    WRONG[option](monkeypatch)
+    assert check_gradient(net, directions=3) < 1e-6
+    assert check_gradient(net, directions=3, **OPTIONS[option]) > 1e-3

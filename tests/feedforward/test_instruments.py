@@ -20,6 +20,7 @@ from feedforward.instruments import (
     condition,
     distances,
     gradients,
+    hessian,
     moments,
     net_inputs,
 )
@@ -118,6 +119,43 @@ def test_gradients_of_estimators_take_labels_or_numbers_as_fit_does(fitted):
     W, b = line.parameters_["input->output"], line.parameters_["output.bias"]
     error = x @ W + b - 3 * x
     np.testing.assert_allclose(gradients(line, x, 3 * x.ravel())["input->output"], x.T @ error / 30, atol=1e-14)
+
+
+def test_the_curvature_of_least_squares_is_the_covariance_of_the_inputs():
+    rows = draw(30, 4)
+    net = Parameters(Topology.mlp(4, 2, output="linear"), draw(10))
+    ones = np.hstack([rows, np.ones((30, 1))])
+    block = ones.T @ ones / 30
+    order = [0, 2, 4, 6, 8, 1, 3, 5, 7, 9]  # weights onto one output, its bias, then the other's
+    found = hessian(net, rows, draw(30, 2))[np.ix_(order, order)]
+    np.testing.assert_allclose(found, np.kron(np.eye(2), block), atol=1e-9)
+
+
+def test_a_hessian_is_the_slope_of_the_slopes():
+    params, rows, targets = initialise(SKIP, bias=0.1, dtype="float64"), draw(6, 4), np.eye(3)[[0, 1, 2, 2, 1, 0]]
+    before = params.theta.copy()
+    found = hessian(params, rows, targets)
+    np.testing.assert_array_equal(params.theta, before)
+    np.testing.assert_array_equal(found, found.T)
+    along, small = draw(params.theta.size), 1e-5
+    slopes = [gradients(params.like(before + sign * small * along), rows, targets).theta for sign in (1, -1)]
+    np.testing.assert_allclose(found @ along, (slopes[0] - slopes[1]) / (2 * small), atol=1e-8)
+
+
+def test_where_all_weights_are_zero_is_a_saddle_and_where_training_ends_is_none():
+    """At zero, a hidden unit's weights v and w matter as -w (c v), c = E x (y - E y): curvatures -|c| and |c| each."""
+    rows = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]]) / 2
+    both = (rows > 0).all(axis=1).astype(float)
+    settings = {"topology": Topology.mlp(2, 3, 1, unit="tanh", output="linear"), "l2": 0, "centre": False}
+    start = NetworkRegressor(**settings, epochs=0, initializer="zeros").fit(rows, both)
+    assert np.abs(gradients(start, rows, both).theta).max() < 1e-15
+    curvatures, c = np.linalg.eigvalsh(hessian(start, rows, both)), np.linalg.norm(rows.T @ (both - both.mean()) / 4)
+    np.testing.assert_allclose(curvatures, [-c] * 3 + [0] * 6 + [c] * 3 + [1], atol=1e-9)  # 1: of the output's bias
+    end = NetworkRegressor(**settings, epochs=500, optimizer="lbfgs", random_state=1).fit(rows, both)
+    assert np.abs(gradients(end, rows, both).theta).max() < 1e-4
+    curvatures = np.linalg.eigvalsh(hessian(end, rows, both))
+    assert curvatures[0] > -1e-3
+    assert curvatures[-1] > 1
 
 
 def test_normalised_layers_are_read_with_their_normalisation():

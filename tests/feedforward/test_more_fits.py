@@ -1,13 +1,19 @@
 """Weights of rows and classes, and trainings that go on from one another."""
 
+import signal
+
 import numpy as np
 import pytest
 
 from bioneuro import Parameters, Topology, load, optim, save
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput
+from bioneuro.initializers import initialise
+from bioneuro.topology.units import PReLU
+from bioneuro.training import Hard, TrainingInterrupted
 from bioneuro.training.batches import Batch
-from feedforward import NetworkClassifier, NetworkRegressor
+from bioneuro.training.interrupt import Interruption
+from feedforward import Huber, NetworkClassifier, NetworkRegressor
 from feedforward.network import Backprop, Network
 
 DRAW = np.random.default_rng(0)
@@ -26,6 +32,55 @@ def test_a_row_of_weight_two_counts_as_two_rows():
     weighted = NetworkClassifier(**SETTINGS).fit(X, y, sample_weight=weights)
     repeated = NetworkClassifier(**SETTINGS | {"batch_size": 200}).fit(X[copies], y[copies])
     np.testing.assert_allclose(theta(weighted), theta(repeated), rtol=0, atol=1e-9)  # float64, five full batches
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"optimizer": "momentum", "l2": 0.1, "unit": "tanh"},
+        {"optimizer": optim.chain(optim.clip(0.1), optim.adam(0.05), optim.max_norm(1.0))},
+        {"class_weight": "balanced", "label_smoothing": 0.1},
+        {"class_weight": {1: 3.0}, "target_range": (0.1, 0.9), "unit": "prelu"},
+        {"topology": Topology.mlp(4, 5, 3, 1, output="sigmoid", skip=[("input", "output")])},
+        {"emphasis": "longer-steps"},
+    ],
+    ids=str,
+)
+def test_weights_are_copies_whatever_else_is_on(options):
+    weights = DRAW.integers(0, 4, len(X))
+    copies = np.repeat(np.arange(len(X)), weights)
+    settings = SETTINGS | {"batch_size": 1000, "epochs": 20} | options
+    weighted = NetworkClassifier(**settings).fit(X, y, sample_weight=weights)
+    if options.get("emphasis"):
+        settings["emphasis"] = None  # all copies weigh the same
+    repeated = NetworkClassifier(**settings).fit(X[copies], y[copies])
+    np.testing.assert_allclose(theta(weighted), theta(repeated), rtol=0, atol=1e-11)  # rounding, through 20 steps
+    np.testing.assert_allclose(weighted.loss_curve_, repeated.loss_curve_, rtol=1e-11)
+
+
+def test_the_validation_loss_weighs_rows_as_copies():
+    net = Topology.mlp(4, 5, 2)
+    params, backprop = initialise(net, dtype="float64"), Backprop(Network(net))
+    weights, targets = DRAW.integers(0, 4, len(X)), np.eye(2)[y]
+    copies = np.repeat(np.arange(len(X)), weights)
+    weighed = backprop.loss_of(params, X, targets, weights.astype(float))
+    assert weighed == pytest.approx(backprop.loss_of(params, X[copies], targets[copies]), rel=1e-14)
+    fitted = NetworkClassifier(**SETTINGS | {"epochs": 1}, patience=3).fit(X, y, weights + 1.0)
+    everything = fitted._inputs(X), targets, None, weights + 1.0
+    _, (rows, labels, _, own) = fitted._hold_out(Key.from_seed(fitted.seed_), *everything)
+    backprop = Backprop(Network(fitted.topology_))
+    assert fitted.validation_curve_[0] == backprop.loss_of(fitted.parameters_, rows, labels, own)
+    assert fitted.validation_curve_[0] != pytest.approx(backprop.loss_of(fitted.parameters_, rows, labels), rel=1e-3)
+
+
+def test_rows_of_weight_zero_are_left_out_of_minibatches_and_statistics():
+    weights = (np.arange(len(X)) % 3 > 0).astype(float)
+    kept = weights > 0
+    settings = SETTINGS | {"batch_size": 8, "batch_norm": True, "dropout": 0.2, "patience": 2}
+    whole = NetworkClassifier(**settings).fit(X, y, weights)
+    part = NetworkClassifier(**settings).fit(X[kept], y[kept])
+    np.testing.assert_allclose(theta(whole), theta(part), rtol=0, atol=1e-14)
+    assert whole.t_ == part.t_
 
 
 def test_regression_weighs_rows_too():
@@ -76,6 +131,99 @@ def test_partial_fit_goes_on_after_fit_and_after_a_file(tmp_path):
         net.partial_fit(X[:20], y[:20])
     assert theta(again).tobytes() == theta(model).tobytes()
     assert model.n_iter_ == 6
+
+
+def test_networks_with_settings_that_are_objects_are_saved_and_go_on(tmp_path):
+    optimizer = optim.chain(optim.clip(1.0), optim.momentum(0.1, optim.growing_momentum(over=9)), optim.max_norm(1.0))
+    settings = SETTINGS | {"optimizer": optimizer, "emphasis": Hard(1.0), "unit": PReLU(), "loss": Huber(0.5)}
+    net = NetworkClassifier(**settings).fit(X, y)
+    save(tmp_path / "net.npz", net)
+    again = load(tmp_path / "net.npz")
+    assert again.get_params() == net.get_params()
+    assert theta(again.partial_fit(X, y)).tobytes() == theta(net.partial_fit(X, y)).tobytes()
+    with pytest.raises(InvalidInput, match="functions are not stored"):
+        save(tmp_path / "net.npz", net.set_params(optimizer=optim.momentum(lambda step: 0.1)))
+
+
+def test_a_regressor_goes_on_in_parts_as_a_classifier_does(tmp_path):
+    target = np.stack([X[:, 0], X[:, 1] ** 2], axis=1)
+    settings = {"hidden_layer_sizes": (6,), "random_state": 0, "learning_rate": 0.01, "batch_size": 10}
+    whole, broken = NetworkRegressor(**settings), NetworkRegressor(**settings)
+    for part in (slice(0, 30), slice(30, 60), slice(0, 30)):
+        whole.partial_fit(X[part], target[part])
+        save(tmp_path / "net.npz", broken.partial_fit(X[part], target[part]))
+        broken = load(tmp_path / "net.npz")
+    assert theta(broken).tobytes() == theta(whole).tobytes()
+    assert (whole.t_, whole.n_iter_, whole.predict(X).shape) == (9, 3, (60, 2))
+    assert whole.loss_curve_[2] < whole.loss_curve_[0]
+    with pytest.raises(InvalidInput, match="y has 1 columns, and 2 in the calls before"):
+        whole.partial_fit(X, target[:, 0])
+    with pytest.raises(ValueError, match="X has 3 features, but NetworkRegressor is expecting 4"):
+        whole.partial_fit(X[:, :3], target)
+
+
+def test_parts_of_a_regression_weigh_their_rows():
+    weights = DRAW.integers(0, 3, len(X))
+    copies = np.repeat(np.arange(len(X)), weights)
+    settings = {"hidden_layer_sizes": (6,), "random_state": 0, "batch_size": 200, "centre": False}
+    weighted, repeated = NetworkRegressor(**settings), NetworkRegressor(**settings)
+    for _ in range(3):
+        weighted.partial_fit(X, X[:, 0], sample_weight=weights)
+        repeated.partial_fit(X[copies], X[copies, 0])
+    np.testing.assert_allclose(theta(weighted), theta(repeated), rtol=0, atol=1e-12)
+
+
+class Interrupts:
+    """A callback that presses Ctrl-C at the end of an epoch."""
+
+    def __init__(self, epoch):
+        self.epoch = epoch
+
+    def __call__(self, progress):
+        if progress.epoch == self.epoch:
+            signal.raise_signal(signal.SIGINT)
+
+
+@pytest.mark.parametrize("model", [NetworkClassifier, NetworkRegressor])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"batch_norm": True, "dropout": 0.3, "noise": 0.1, "emphasis": "hard"},
+        {"patience": 4, "schedule": "plateau"},
+        {"optimizer": "yellowfin"},
+        {"optimizer": optim.chain(optim.clip(1.0), optim.amsgrad(1e-2), optim.max_norm(1.0))},
+    ],
+    ids=["drawn", "watched", "yellowfin", "a chain"],
+)
+def test_an_interrupted_fit_is_taken_up_from_its_checkpoint_bit_for_bit(model, options, tmp_path):
+    settings = SETTINGS | {"epochs": 8, "batch_size": 16} | options
+    whole = model(**settings).fit(X, y)
+    settings["checkpoint"] = tmp_path / "fit.npz"
+    Interruption.last = -np.inf
+    with pytest.warns(TrainingInterrupted, match="3 whole epochs"):
+        part = model(**settings, callbacks=[Interrupts(3)]).fit(X, y)
+    assert part.n_iter_ == 3
+    again = model(**settings).fit(X, y)
+    assert theta(again).tobytes() == theta(whole).tobytes()
+    np.testing.assert_array_equal(again.loss_curve_, whole.loss_curve_)
+    np.testing.assert_array_equal(again.validation_curve_, whole.validation_curve_)
+    assert again.t_ == whole.t_
+    for net in (again, whole):  # and so goes what comes after
+        net.partial_fit(X, y)
+    assert theta(again).tobytes() == theta(whole).tobytes()
+
+
+def test_an_interrupted_fit_without_a_checkpoint_goes_on_in_parts_and_by_warm_starts():
+    settings = SETTINGS | {"epochs": 6, "batch_size": 16, "warm_start": True}
+    Interruption.last = -np.inf
+    with pytest.warns(TrainingInterrupted):
+        stopped = NetworkClassifier(**settings, callbacks=[Interrupts(2)]).fit(X, y)
+    two = NetworkClassifier(**settings | {"schedule": "constant", "epochs": 2}).fit(X, y)
+    assert stopped.t_ == two.t_ == 8
+    stopped.set_params(callbacks=None)
+    kept = theta(stopped).copy()
+    assert not np.array_equal(theta(stopped.partial_fit(X, y)), kept)
+    assert stopped.fit(X, y).loss_curve_[0] < two.loss_curve_[-1]
 
 
 def test_partial_fit_needs_to_know_the_classes_once():

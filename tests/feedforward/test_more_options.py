@@ -17,6 +17,28 @@ T = X @ DRAW.normal(size=(4, 2)) + 0.1 * DRAW.normal(size=(80, 2))
 NEWTON = pytest.mark.parametrize("optimizer", ["lbfgs", "cg"])
 
 
+# -- soft targets ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("optimizer", ["adam", "lbfgs"])
+def test_soft_targets_of_any_sum_are_met_in_proportion(optimizer):
+    """L = -sum y ln a is least where a = y / sum y, and rows pull by their sums."""
+    one_hot, targets = np.eye(2).repeat(20, axis=0), DRAW.uniform(0, 2, size=(40, 3))
+    net = NetworkRegressor(
+        topology=Topology.mlp(2, 3), optimizer=optimizer, l2=0, learning_rate=0.1, epochs=400, batch_size=40
+    ).fit(one_hot, targets)
+    sums = targets.reshape(2, 20, 3).sum(axis=1)
+    np.testing.assert_allclose(net.predict(np.eye(2)), sums / sums.sum(axis=1, keepdims=True), atol=1e-4)
+
+
+def test_a_network_is_taught_by_the_probabilities_of_another():
+    teacher = NetworkClassifier((20,), epochs=100, learning_rate=0.02, random_state=0).fit(X, y)
+    pupil = NetworkRegressor(topology=Topology.mlp(4, 20, 3), epochs=200, learning_rate=0.02, random_state=1)
+    pupil.fit(X, teacher.predict_proba(X))
+    np.testing.assert_allclose(pupil.predict(X).sum(axis=1), 1, rtol=1e-6)
+    assert np.abs(pupil.predict(X) - teacher.predict_proba(X)).mean() < 0.03
+
+
 # -- SciPy's methods ---------------------------------------------------------------------------------------------------
 
 

@@ -189,8 +189,25 @@ def test_a_gradient_that_is_too_long_is_made_shorter_as_a_whole(density, penalty
     assert_same(Backprop(Network(SMALL), l2=penalty), optim.chain(*parts), density)
 
 
+def test_the_gradient_of_what_is_frozen_counts_in_its_length():
+    frozen = ("input->hidden2", "hidden1.bias")
+    chain = optim.chain(optim.clip(0.1), optim.adam(0.01), optim.weight_decay(0.1), optim.freeze(frozen))
+    assert_same(Backprop(Network(SMALL)), chain)
+    before = first_parameters(SMALL, "float64")
+    after = before.like(compiled(Backprop(Network(SMALL)), chain, problem(SMALL, "float64"), "float64")[0])
+    for key in frozen:
+        np.testing.assert_array_equal(after[key], before[key])
+
+
 @pytest.mark.parametrize("density", [1.0, 0.15], ids=["dense", "sparse"])
-@pytest.mark.parametrize("optimizer", [optim.adam(0.01), optim.chain(optim.clip(0.1), optim.adam(0.01))])
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        optim.adam(0.01),
+        optim.chain(optim.clip(0.1), optim.adam(0.01)),
+        optim.chain(optim.adam(0.01), optim.max_norm(0.5)),
+    ],
+)
 @pytest.mark.parametrize("sizes", [(40, 200, 130, 3), (40, 200, 100), (40, 50, 3)])
 def test_any_number_of_threads_gives_the_same_bytes(density, optimizer, sizes):
     topology = with_batch_norm(Topology.mlp(*sizes, unit="prelu"))
@@ -229,9 +246,40 @@ def test_data_that_may_not_be_written_to_and_whole_numbers_need_no_code_of_their
     assert len(train.signatures) == known
 
 
+LIMITS = {
+    "all units": (optim.max_norm(0.6),),
+    "some more than others": (optim.max_norm(0.8), optim.max_norm(0.5, "hidden2"), optim.freeze(())),
+}
+
+
+@pytest.mark.parametrize("density", [1.0, 0.15], ids=["dense", "sparse"])
+@pytest.mark.parametrize("limits", LIMITS)
+def test_what_reaches_a_unit_is_held_to_the_same_length(limits, density):
+    free = optim.chain(optim.l1(0.01), optim.adam(0.01), optim.weight_decay(0.01))
+    held = optim.chain(free, *LIMITS[limits], optim.dale())
+    assert_same(Backprop(Network(SMALL)), held, density)
+    longest = {}
+    for chain in (free, held):
+        params, data = first_parameters(SMALL, "float64"), problem(SMALL, "float64", density)
+        params.theta[...], _ = compiled(Backprop(Network(SMALL)), chain, data, "float64")
+        arriving = {name: [params[edge.name] for edge in SMALL.incoming(name)] for name in ("hidden1", "output")}
+        longest[chain] = [np.linalg.norm(np.concatenate(weights), axis=0).max() for weights in arriving.values()]
+    assert max(longest[held]) <= held.transforms[1].limit * (1 + 1e-12) < min(longest[free])
+
+
+@pytest.mark.parametrize("clip", [(), (optim.clip(0.3),)], ids=["", "clipped"])
+def test_lengths_are_held_beside_normalisation_clipping_and_one_to_one_projections(clip):
+    topology = Topology(
+        [Population("input", 20, role="input"), Population("middle", 20), Population("output", 3, "output")],
+        [OneToOne("input", "middle"), Dense("middle", "output"), Dense("input", "output")],
+    )
+    chain = optim.chain(*clip, optim.sgd(0.3), optim.max_norm(0.7))
+    assert_same(Backprop(Network(with_batch_norm(topology))), chain)
+
+
 def test_what_cannot_be_compiled_is_named():
     parameters = first_parameters(SMALL, "float64")
-    chain = optim.chain(optim.adam(0.01), optim.max_norm(1.0))
+    chain = optim.chain(optim.max_norm(1.0), optim.adam(0.01))
     assert reason_against(Network(SMALL), chain, parameters) == "the optimiser is a chain that cannot be fused"
     tied = Topology(
         [Population("input", 4, role="input"), Population("hidden", 3), Population("output", 4, role="output")],

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays_of
 
 import bioneuro
-from bioneuro import Conv2D, Dataset, Dense, Parameters, Pool2D, Population, Recording, Sparse, Topology
+from bioneuro import Conv2D, Dataset, Dense, Parameters, Pool2D, Population, Recording, Sparse, Topology, optim
 from bioneuro.initializers import initialise
 from bioneuro.topology import LIF, Edges, FixedInDegree, FixedProbability, Gaussian, SmallWorld
+from bioneuro.training.emphasis import EMPHASES, Hard
 
 STORED_DTYPES = [
     "?",
@@ -111,6 +112,29 @@ def assert_same(a, b):
 )
 def test_plain_values_come_back(again, thing):
     assert_same(thing, again(thing))
+
+
+@pytest.mark.parametrize(
+    "setting",
+    [
+        *(make(0.5) for make in optim.OPTIMIZERS.values()),
+        *(optim.over_training(name, 0.5, 100) for name in optim.SCHEDULES),
+        optim.momentum(optim.piecewise((0.1, 0.01), (30,)), optim.growing_momentum(over=7)),
+        optim.chain(
+            optim.chain(optim.l1(1e-3), optim.l2(1e-3, 0.5), optim.clip_value(1.0), optim.clip(2.0)),
+            optim.adamw(optim.warm_up(5, optim.cosine(0.1, 0, 9))),
+            optim.per_layer({"input->hidden": 0.1, "hidden": 2.0}),
+            optim.chain(optim.max_norm(3.0, "hidden"), optim.freeze(("hidden.bias",)), optim.dale()),
+        ),
+        *EMPHASES.values(),
+        Hard(2.0, 0.5, 1.0),
+    ],
+    ids=lambda setting: str(setting)[:30],
+)
+def test_what_says_how_to_train_comes_back(again, setting):
+    back = again([setting, {"optimizer": setting}])
+    assert back[0] == back[1]["optimizer"] == setting
+    assert type(back[0]) is type(setting)
 
 
 @pytest.mark.parametrize("dtype", STORED_DTYPES)

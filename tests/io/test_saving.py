@@ -13,6 +13,7 @@ import bioneuro
 from bioneuro import Topology
 from bioneuro.errors import DataNotFound, FileFormatError, InvalidInput, ResourceError
 from bioneuro.io import container
+from feedforward.instruments import Moments
 
 NET = Topology.mlp(4, 3, 2)
 
@@ -114,7 +115,8 @@ def test_folders_and_missing_files_are_named(tmp_path):
             [1, len],
             r"list\[1\]: it is a builtin_function_or_method, and functions are not stored \(give it by its name\)",
         ),
-        (bioneuro.optim.adam(1e-3), "is a adam, a class without a key"),
+        (Moments(0.0, 1.0, 0.0), "is a Moments, a class without a key"),
+        (bioneuro.optim.adam(np.sqrt), "adam.settings\\['rate'\\]: it is a ufunc, and functions are not stored"),
         ((1, {2, 3}), r"cannot store tuple\[1\]: it is a set; what can be stored are numbers, text"),
         (b"bytes", "it is a bytes"),
         (1 + 2j, "it is a complex"),

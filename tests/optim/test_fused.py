@@ -98,14 +98,20 @@ def test_each_array_has_what_the_chain_says_of_it():
     assert own["h.alpha"] == pytest.approx(Own(rate=0.5, bound=0.7))  # learnt arrays know no penalty
 
 
+def test_the_least_of_several_limits_counts():
+    chain = optim.chain(optim.sgd(0.1), optim.dale(), optim.max_norm(2.0), optim.max_norm(1.0, ("h", "i")))
+    assert fuse(chain, first_weights()).limits == {"h": 1.0, "i": 1.0, "y": 2.0}
+
+
 @pytest.mark.parametrize(
     "transform",
     [
         optim.yellowfin(),
         optim.weight_decay(0.1),
-        optim.chain(optim.clip(1.0), optim.sgd(0.1), optim.freeze(("x->y",))),  # whose gradient counts in the length
         optim.chain(optim.clip(1.0), optim.clip_value(1.0), optim.sgd(0.1)),
-        optim.chain(optim.sgd(0.1), optim.max_norm(2.0)),
+        optim.chain(optim.sgd(0.1), optim.max_norm(2.0), optim.dale()),  # lengths are taken last
+        optim.chain(optim.sgd(0.1), optim.max_norm(2.0), optim.freeze(("x->y",))),  # whose step counts in the length
+        optim.chain(optim.sgd(0.1), optim.max_norm(2.0), optim.weight_decay(0.1)),
         optim.chain(optim.sgd(0.1), optim.adam(0.1)),
         optim.chain(optim.clip_value(1.0), optim.l2(0.1), optim.sgd(0.1)),  # bounded before the penalty
         optim.chain(optim.sgd(0.1), optim.clip_value(0.1)),  # bounds the step

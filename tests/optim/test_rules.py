@@ -172,6 +172,12 @@ def test_optimisers_are_equal_by_their_settings_and_can_be_pickled():
         (lambda: optim.quickprop(growth=1), r"growth must be a number in \(1, inf\)"),
         (lambda: optim.adamw(decay=-1), r"decay must be a number in \[0, inf\)"),
         (lambda: optim.chain("adam"), "chain takes transforms"),
+        (lambda: optim.yellowfin(float("inf")), r"learning rate must be a number in \(0, inf\), got inf"),
+        (lambda: optim.adam(lambda step: -0.1), r"learning rate at step 0 must be a number in \[0, inf\), got -0.1"),
+        (lambda: optim.sgd(lambda step: "fast"), r"learning rate at step 0 must be a number in \[0, inf\), got 'fast'"),
+        (lambda: optim.momentum(0.1, lambda step: 1.0), r"beta at step 0 must be a number in \[0, 1\), got 1.0"),
+        (lambda: optim.yellowfin(factor=lambda step: float("nan")), "factor at step 0 must be a number"),
+        (lambda: optim.weight_decay(lambda step: -1), r"rate of weight_decay at step 0 must be a number in \[0, inf\)"),
     ],
 )
 def test_settings_out_of_range_are_refused(bad, message):

@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 
 from bioneuro import Topology, optim
-from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, NotFiniteError
 from bioneuro.initializers import initialise
-from bioneuro.training import TrainingInterrupted, fit
+from bioneuro.training import Key, TrainingInterrupted, fit
 
 pytestmark = pytest.mark.small
 NET = Topology.mlp(4, 3, unit="linear", output="linear")
@@ -84,6 +83,14 @@ def test_a_checkpoint_resumes_bit_identically_in_another_process(tmp_path):
         [sys.executable, "-c", textwrap.dedent(script)], capture_output=True, text=True, check=True, timeout=120
     )
     assert result.stdout.strip() == train(epochs=8).parameters.theta.tobytes().hex()
+
+
+def test_a_checkpoint_that_cannot_be_written_is_refused_before_training(tmp_path):
+    seen = []
+    for path, message in ((tmp_path / "nowhere" / "c.npz", "there is no folder"), (7, "the name of a file, got int")):
+        with pytest.raises(InvalidInput, match=message):
+            train(checkpoint=path, callbacks=[seen.append])
+    assert not seen
 
 
 def test_a_file_that_is_no_checkpoint_is_refused(tmp_path):

@@ -90,7 +90,7 @@ def test_ctrl_c_keeps_what_was_learnt(monkeypatch):
         assert ours.parameters.theta.tobytes() == theirs.parameters.theta.tobytes()
 
 
-@pytest.mark.parametrize("optimizer", [optim.chain(optim.adam(0.01), optim.max_norm(1.0)), optim.yellowfin()])
+@pytest.mark.parametrize("optimizer", [optim.chain(optim.max_norm(1.0), optim.adam(0.01)), optim.yellowfin()])
 def test_what_cannot_be_compiled_is_trained_one_after_the_other(optimizer):
     X, y = data()
     found = train(X, y, optimizer=optimizer, epochs=1)

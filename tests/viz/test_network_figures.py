@@ -222,6 +222,7 @@ def test_figures_use_the_axes_given_and_leave_no_global_trace(call):
         (lambda: layer_histograms({"a": [np.nan]}), "draws finite values"),
         (lambda: layer_histograms(LAYERS, bins=1), r"bins must be an integer in \[2, inf\), got 1"),
         (lambda: layer_moments({"a": LAYERS, "b": {}}), r"the same number of layers, got \[2, 0\]"),
+        (lambda: layer_moments(LAYERS), r"cases are \{case: \{layer: ...\}\}; for a single case give"),
         (lambda: layer_moments({"a": LAYERS}, what="sd"), "unknown moment 'sd'; did you mean 'std'"),
         (lambda: unit_conditions({}), "no units with a slope"),
         (lambda: learning_curves({}), "give a fitted estimator or {name: losses}"),

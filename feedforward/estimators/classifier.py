@@ -1,0 +1,195 @@
+"""Networks that tell classes apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+from sklearn.utils.validation import validate_data
+
+from bioneuro.errors import InvalidInput, check_number
+from bioneuro.shell import FLOATS, as_classes
+from bioneuro.topology import Topology
+from bioneuro.training.emphasis import Emphasis
+from feedforward.estimators.network import PARAMETERS, NetworkShell
+from feedforward.targets import from_range, row_weights, smooth, to_range
+
+_REACH = {"sigmoid": (0, 1), "tanh": (-1, 1)}  # between which outputs lie, where they are bounded
+
+
+class NetworkClassifier(ClassifierMixin, NetworkShell):
+    __doc__ = f"""Feedforward network trained by backprop to tell classes apart.
+
+    One output unit a class (softmax, cross-entropy: L = -sum_k y_k ln a_k), or, for two classes, a topology with one
+    sigmoid output (logistic loss).
+    {PARAMETERS}    classes_ : the labels, in the order of the output units.
+
+    >>> import bioneuro, feedforward
+    >>> train, test = bioneuro.load_digits().split(random_state=0)
+    >>> net = feedforward.NetworkClassifier((100,), random_state=0).fit(train.X, train.y)
+    >>> net.score(test.X, test.y) > 0.95
+    True
+    """
+
+    def __init__(
+        self,
+        hidden_layer_sizes: tuple[int, ...] = (100,),
+        *,
+        topology: Topology | None = None,
+        unit: str = "relu",
+        loss: str = "auto",
+        optimizer="adam",
+        learning_rate: float = 3e-3,
+        schedule: str = "linear",
+        epochs: int = 60,
+        batch_size: int = 32,
+        l2: float = 1e-4,
+        dropout: float | Mapping[str, float] = 0.0,
+        noise: float = 0.0,
+        batch_norm: bool | str | tuple[str, ...] = False,
+        initializer="auto",
+        hidden_bias: float = 0.0,
+        centre: bool = True,
+        class_weight=None,
+        label_smoothing: float = 0.0,
+        target_range: tuple[float, float] | None = None,
+        emphasis: str | Emphasis | None = None,
+        frozen: tuple[str, ...] | str = (),
+        patience: int | None = None,
+        validation_fraction: float = 0.1,
+        dtype: str = "auto",
+        warm_start: bool = False,
+        progress: bool = False,
+        callbacks=None,
+        checkpoint=None,
+        random_state=None,
+    ):
+        super().__init__(
+            hidden_layer_sizes,
+            topology=topology,
+            unit=unit,
+            loss=loss,
+            optimizer=optimizer,
+            learning_rate=learning_rate,
+            schedule=schedule,
+            epochs=epochs,
+            batch_size=batch_size,
+            l2=l2,
+            dropout=dropout,
+            noise=noise,
+            batch_norm=batch_norm,
+            initializer=initializer,
+            hidden_bias=hidden_bias,
+            centre=centre,
+            emphasis=emphasis,
+            frozen=frozen,
+            patience=patience,
+            validation_fraction=validation_fraction,
+            dtype=dtype,
+            warm_start=warm_start,
+            progress=progress,
+            callbacks=callbacks,
+            checkpoint=checkpoint,
+            random_state=random_state,
+        )
+        self.class_weight = class_weight
+        self.label_smoothing = label_smoothing
+        self.target_range = target_range
+
+    def _all_rows(self, X, y, sample_weight):
+        X, y = validate_data(self, X, y, dtype=FLOATS, order="C")
+        self.classes_, numbers = as_classes(y)
+        self._one_output, output = self._has_one_output(), self._output_unit()
+        weights = self._class_weights(y, self._weights(sample_weight, X))
+        return X, self._targets(numbers), output, weights, numbers
+
+    def partial_fit(self, X, y, classes=None, sample_weight=None):
+        """One pass over more rows, at the rate `learning_rate`; the optimiser goes on where it was; returns self.
+
+        classes : all the labels there will ever be; needed at the first call, unless `fit` came before.
+        sample_weight : as in `fit`.
+        """
+        self._check_parts()
+        first = not hasattr(self, "parameters_")
+        if first and classes is None:
+            raise InvalidInput("the first call of partial_fit needs classes=, all the labels there will ever be")
+        X, y = validate_data(self, X, y, dtype=FLOATS, order="C", reset=first)
+        if classes is not None and not first and not np.array_equal(np.unique(classes), self.classes_):
+            raise InvalidInput(f"classes={np.unique(classes)} are not those of the calls before, {self.classes_}")
+        if first:
+            self.classes_, _ = as_classes(np.asarray(classes))
+        numbers = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
+        if np.any(strange := self.classes_[numbers] != y):
+            found = np.unique(np.asarray(y)[strange]).tolist()
+            raise InvalidInput(f"y holds labels that are not among the classes {self.classes_.tolist()}: {found[:5]}")
+        weights = self._class_weights(y, self._weights(sample_weight, X))
+        if first:
+            self._one_output, output = self._has_one_output(), self._output_unit()
+            self._start(X, self._targets(numbers), output, weights)
+        targets = self._targets(numbers).astype(self.parameters_.dtype)
+        self._train_more(self._backprop(self._trained.topology), self._inputs(X), targets, weights, numbers)
+        return self
+
+    def _targets(self, numbers: np.ndarray) -> np.ndarray:
+        """What the outputs are taught: one number a row for a single sigmoid output, a row of them otherwise."""
+        share = check_number("label_smoothing", self.label_smoothing, low=0, high=1, open_high=True)
+        if self._one_output:
+            targets = to_range(numbers[:, None].astype(float), share / 2, 1 - share / 2)
+        else:
+            targets = smooth(np.eye(len(self.classes_))[numbers], share)
+        return targets if self.target_range is None else to_range(targets, *self.target_range)
+
+    def _output_unit(self) -> str:
+        """The unit type of the outputs, which must reach the targets."""
+        outputs = self.topology.by_role("output") if isinstance(self.topology, Topology) else ()
+        if self.target_range is None:
+            return outputs[0].unit.name if len(outputs) == 1 else "softmax"
+        try:
+            low, high = map(float, self.target_range)
+        except (TypeError, ValueError):
+            raise InvalidInput(f"target_range must be (low, high) or None, got {self.target_range!r}") from None
+        unit = outputs[0].unit.name if len(outputs) == 1 else ("tanh" if low < 0 else "sigmoid")
+        if unit == "softmax":
+            raise InvalidInput(
+                "softmax outputs sum to 1 and cannot reach a target_range; use label_smoothing, or outputs that are "
+                f"free of each other: topology.with_units({outputs[0].name}='sigmoid')"
+            )
+        least, most = _REACH.get(unit, (-np.inf, np.inf))
+        if not least <= low < high <= most:
+            raise InvalidInput(
+                f"target_range must be (low, high) with {least:g} <= low < high <= {most:g} for {unit} outputs, "
+                f"got {self.target_range!r}"
+            )
+        return unit
+
+    def _class_weights(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
+        return weights if self.class_weight is None else row_weights(y, self.class_weight, weights, self.classes_)
+
+    def _has_one_output(self) -> bool:
+        """Two classes and a topology with a single output unit, which then is a sigmoid."""
+        outputs = self.topology.by_role("output") if isinstance(self.topology, Topology) else ()
+        if len(self.classes_) != 2 or len(outputs) != 1 or outputs[0].size != 1:
+            return False
+        if outputs[0].unit.name != "sigmoid":
+            raise InvalidInput(
+                f"one {outputs[0].unit.name!r} output cannot tell two classes apart; "
+                f"use topology.with_units({outputs[0].name}='sigmoid'), or two softmax outputs"
+            )
+        return True
+
+    def predict_proba(self, X) -> np.ndarray:
+        """(n, n_classes) probabilities; each row sums to 1. Of a target_range, low stands for 0 and high for 1."""
+        output = self._output(X).astype(np.float64)
+        if self.target_range is not None:
+            output = from_range(output, *self.target_range).clip(0, 1)
+        if self._one_output:
+            output = np.hstack([1 - output, output])
+        output = np.maximum(output, 0)
+        total = output.sum(axis=1, keepdims=True)
+        return np.where(total > 0, output / np.where(total > 0, total, 1), 1 / output.shape[1])
+
+    def predict(self, X) -> np.ndarray:
+        """(n,) the label whose output is largest."""
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]

@@ -1,0 +1,65 @@
+"""Networks that predict numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import validate_data
+
+from bioneuro.errors import InvalidInput
+from bioneuro.shell import FLOATS
+from feedforward.estimators.base import as_numbers
+from feedforward.estimators.network import PARAMETERS, NetworkShell
+
+
+class NetworkRegressor(RegressorMixin, NetworkShell):
+    __doc__ = f"""Feedforward network trained by backprop to predict numbers.
+
+    Linear outputs, L = 1/2 sum_k (a_k - y_k)^2. With a topology whose outputs are softmax or sigmoid units it learns
+    soft targets, of any sum: shares, or another network's `predict_proba`.
+    {PARAMETERS}
+    >>> import numpy as np, feedforward
+    >>> x = np.linspace(-3, 3, 200)[:, None]
+    >>> net = feedforward.NetworkRegressor((50,), epochs=200, random_state=0).fit(x, np.sin(x).ravel())
+    >>> net.score(x, np.sin(x).ravel()) > 0.98
+    True
+    """
+
+    def _all_rows(self, X, y, sample_weight):
+        X, targets = self._numbers(X, y, first=True)
+        return X, targets, "linear", self._weights(sample_weight, X), None
+
+    def partial_fit(self, X, y, sample_weight=None):
+        """One pass over more rows, at the rate `learning_rate`; the optimiser goes on where it was; returns self.
+
+        sample_weight : as in `fit`.
+        """
+        self._check_parts()
+        first = not hasattr(self, "parameters_")
+        X, targets = self._numbers(X, y, first)
+        weights = self._weights(sample_weight, X)
+        if first:
+            self._start(X, targets, "linear", weights)
+        targets = as_numbers("y", targets, self.parameters_.dtype)
+        self._train_more(self._backprop(self._trained.topology), self._inputs(X), targets, weights)
+        return self
+
+    def _numbers(self, X, y, first: bool) -> tuple[np.ndarray, np.ndarray]:
+        """X and targets (n, n_outputs), checked; of later parts held to the shape of the first."""
+        X, y = validate_data(self, X, y, dtype=FLOATS, order="C", multi_output=True, y_numeric=True, reset=first)
+        targets = y.reshape(len(y), -1).astype(np.float64, copy=False)
+        if first:
+            self.n_outputs_, self._flat_targets = targets.shape[1], y.ndim == 1
+        if targets.shape[1] != self.n_outputs_:
+            raise InvalidInput(f"y has {targets.shape[1]} columns, and {self.n_outputs_} in the calls before")
+        return X, targets
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
+    def predict(self, X) -> np.ndarray:
+        """(n,) or (n, n_outputs), as y was at `fit`."""
+        output = self._output(X).astype(np.float64)
+        return output.ravel() if self._flat_targets else output
