@@ -281,7 +281,12 @@ class _Run:
             self._fail(NOT_FINITE)
         for name, rule in self.rules.learning.items():
             if not np.all(np.isfinite(self.parameters[name])):
-                self._raise(NotFiniteError(f"{type(rule).__name__} made weights of {name!r} that are not finite"))
+                self._raise(
+                    NotFiniteError(
+                        f"{type(rule).__name__} made weights of {name!r} that are not finite; its functions find "
+                        f"{len(rule.constants)} numbers in `constants`, whose others are NaN"
+                    )
+                )
 
     def _boundary(self) -> int:
         """The next step at which inputs change, weights are normalised, or the run ends."""
