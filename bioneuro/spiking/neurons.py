@@ -19,7 +19,7 @@ from bioneuro.errors import InvalidInput, UnsupportedTopology, check_numbers, ch
 from bioneuro.spiking.step_kernels import Dynamics, Neurons
 from bioneuro.topology import LIF, Population, Topology
 
-LARGEST_MEMBRANE = 1e3  # V, at the start of a run
+LARGEST_MEMBRANE = 10.0  # V, at the start of a run
 
 
 class SpikingState(NamedTuple):
@@ -62,6 +62,9 @@ class SpikingState(NamedTuple):
     def time(self) -> float:
         """Seconds of simulated time done."""
         return self.step * self.dt
+
+    def __repr__(self) -> str:
+        return f"SpikingState({len(self.membrane):,} units at {self.time:.6g} s, dt={self.dt:g} s)"
 
     def dynamics(self) -> Dynamics:
         """Copies of the arrays that the kernels change."""
@@ -135,7 +138,11 @@ def first_membranes(topology: Topology, given: Mapping) -> np.ndarray:
     for name, values in given.items():
         size = topology[choose("population whose membrane to set", name, neurons)].size
         values = check_numbers(
-            f"membrane of {name!r}", values, low=-LARGEST_MEMBRANE, high=LARGEST_MEMBRANE, hint="volts"
+            f"membrane of {name!r}",
+            values,
+            low=-LARGEST_MEMBRANE,
+            high=LARGEST_MEMBRANE,
+            hint="volts: -0.065 is -65 mV",
         )
         if values.shape not in ((), (size,)):
             raise InvalidInput(f"membrane of {name!r} must be one number or {size}, got shape {values.shape}")

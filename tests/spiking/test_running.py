@@ -103,6 +103,7 @@ def test_two_halves_equal_the_whole_in_the_middle_of_delays_and_refractory_perio
         np.testing.assert_array_equal(np.concatenate([first[name], second[name]]), whole[name])
     assert bytes_of(second)["membrane"] == bytes_of(whole)["membrane"]
     assert second.state.time == pytest.approx(0.1)
+    assert repr(second.state) == "SpikingState(58 units at 0.1 s, dt=0.0001 s)"
 
 
 def test_a_run_continues_bit_for_bit_in_another_process(tmp_path):
