@@ -27,16 +27,17 @@ class SpikingState(NamedTuple):
 
     Attributes
     ----------
-    network : digest of what the state belongs to: populations, delays, dt, number type, currents. Synapses may come
-        and go in between: a run goes on after `bioneuro.plasticity.grow`, `prune` and `rewire`.
+    network : digest of what the state belongs to: populations, projections, delays, dt, number type. Synapses may come
+        and go in between: a run goes on after `bioneuro.plasticity.grow`, `prune` and `rewire`; so may inputs.
     rules : digest of the spike-timing rules that the traces belong to.
+    taus : (population, tau_synapse) of each stretch of `currents`.
     dt : seconds of one step.
     step : steps done; the time is step * dt.
     key : of all random draws.
     membrane : (n_units,) V, in the order of `Topology.unit_layout`; sources hold 0.
     refractory : (n_units,) steps left.
     threshold_rise : (n_units,) V, what adaptation adds to the threshold.
-    currents : synaptic currents in V, one stretch per (postsynaptic population, tau_synapse).
+    currents : synaptic currents in V, one stretch per (population, tau_synapse) of `taus`.
     arrivals : (rows, columns) V, spikes on their way.
     history : (rows, n_populations + 1 + n_units) who fired lately, for spikes on their way to plastic synapses.
     pre_traces, post_traces : traces of plastic projections, one stretch each.
@@ -45,6 +46,7 @@ class SpikingState(NamedTuple):
 
     network: str
     rules: str
+    taus: tuple[tuple[str, float], ...]
     dt: float
     step: int
     key: Key
@@ -150,9 +152,9 @@ def first_membranes(topology: Topology, given: Mapping) -> np.ndarray:
     return membrane
 
 
-def network_digest(topology: Topology, dt: float, dtype, currents: list) -> str:
-    """Names what a state belongs to: all but which synapses there are."""
+def network_digest(topology: Topology, dt: float, dtype) -> str:
+    """Names what a state belongs to: all but which synapses and inputs there are."""
     populations = [population.to_json() for population in topology.populations]
-    ways = [(way.name, way.pre, way.post, way.delay) for way in topology.projections]
-    parts = (populations, ways, float(dt), np.dtype(dtype).name, currents)
+    ways = [(way.name, way.pre, way.post, way.delay, way.tau_synapse) for way in topology.projections]
+    parts = (populations, ways, float(dt), np.dtype(dtype).name)
     return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()

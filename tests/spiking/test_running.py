@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -163,6 +164,25 @@ def test_a_run_goes_on_over_synapses_that_come_and_go():
         np.testing.assert_allclose(rest.state.membrane, whole.state.membrane, rtol=1e-5, atol=1e-9)
     strong = grow(params, "in->E", 50, weight=9e-3, random_state=0)
     assert len(simulate(strong, inputs, 0.2, state=first.state)["spikes.times"]) > len(rest["spikes.times"])
+
+
+@pytest.mark.parametrize("tau", [0.0, 2e-3, 4e-3])
+def test_a_run_goes_on_over_inputs_that_come_and_go(tau):
+    """As if they had begun, or ended, in one run: the last currents of an input decay though it is no longer given."""
+    weight = 50e-3 / (5e3 * (tau or 20e-3))  # V; a mean drive of 50 mV
+    inputs = {name: Poisson(5e3, weight=weight, tau_synapse=tau) for name in ("E", "I")}
+    halves = (inputs, {}), ({}, inputs)
+    limits = {"stop": 0.05}, {"start": 0.05}
+    options = {"rules": RULES, "record": ["spikes", "voltage"]}
+    for (before, after), limit in zip(halves, limits, strict=True):
+        limited = {name: replace(given, **limit) for name, given in inputs.items()}
+        whole = simulate(plastic_network(), limited, 0.1, random_state=3, **options)
+        first = simulate(plastic_network(), before, 0.05, random_state=3, **options)
+        second = simulate(first.parameters, after, 0.05, state=first.state, **options)
+        assert len(whole["spikes.times"]) > 40
+        assert bytes_of(second)["weights"] == bytes_of(whole)["weights"]
+        for name in ("spikes.units", "voltage.E", "voltage.I"):
+            np.testing.assert_array_equal(np.concatenate([first[name], second[name]]), whole[name])
 
 
 def test_another_seed_gives_other_spikes_and_no_seed_fresh_ones():
