@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import NamedTuple
 
@@ -49,6 +49,10 @@ class Inputs:
             for entry in self.inputs
             if isinstance(entry.given, Poisson | SpikeTrain) and not entry.source
         ]
+
+    def placed(self) -> Iterator[tuple[str, Input, bool]]:
+        """(population, input, whether the population emits its spikes), as given."""
+        return ((entry.population, entry.given, entry.source) for entry in self.inputs)
 
     def weights(self, population: str) -> list[tuple[str, float]]:
         """(kind, V) of inputs that arrive at a population as spikes."""

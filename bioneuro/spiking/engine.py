@@ -18,6 +18,7 @@ from bioneuro._jit.keys import Key, seed_from
 from bioneuro.errors import BioneuroError, InvalidInput, NotFiniteError, ResourceError, check_number
 from bioneuro.parameters import Parameters
 from bioneuro.recording import Recording
+from bioneuro.spiking.doubts import DoubtfulNumber, doubts
 from bioneuro.spiking.drive import Inputs
 from bioneuro.spiking.neurons import (
     SpikingState,
@@ -117,6 +118,10 @@ def simulate(
     InvalidInput, UnsupportedTopology, UnknownName : what cannot be run, before anything is built.
     ResourceError : more memory, or more spikes, than allowed; `.recording` where the run had begun.
     RunawayRate, NotFiniteError : with `.recording` up to there.
+
+    Warns
+    -----
+    DoubtfulNumber : a weight, a delay or a time that may have been meant in millivolts or milliseconds.
 
     Examples
     --------
@@ -221,6 +226,9 @@ class _Run:
         if state is not None and membrane is not None:
             raise InvalidInput("a state holds the membranes; give state= or membrane=, or state._replace(membrane=...)")
         self.dynamics = self._fresh({} if membrane is None else membrane) if state is None else self._taken_up()
+        if state is None:
+            for words in doubts(self.parameters, self.inputs, self.n_steps, self.dt):
+                warnings.warn(words, DoubtfulNumber, stacklevel=3)
         self.step = 0 if state is None else state.step
         self.first_step, self.stop = self.step, self.step + self.n_steps
         self.interrupted = False

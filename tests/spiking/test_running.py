@@ -16,6 +16,7 @@ from bioneuro.errors import NotFiniteError, ResourceError
 from bioneuro.plasticity import STDP, AdaptiveThreshold, InhibitorySTDP, NormaliseWeights, grow, prune
 from bioneuro.spiking import (
     LIF,
+    DoubtfulNumber,
     NoiseCurrent,
     Poisson,
     RunawayRate,
@@ -250,7 +251,10 @@ def test_a_runaway_by_a_weight_in_millivolts_says_so():
         simulate(cells, {"cells": Poisson(16e3, weight=0.2)}, 0.2, random_state=0)
     params = plastic_network()
     params["in->E"] = 0.5
-    with pytest.raises(RunawayRate, match=r"One spike of 'in->E' moves a membrane by 0.5 V"):
+    with (
+        pytest.warns(DoubtfulNumber, match="weights of 'in->E' reach 0.5 V"),
+        pytest.raises(RunawayRate, match=r"One spike of 'in->E' moves a membrane by 0.5 V"),
+    ):
         simulate(params, INPUTS | {"E": StepCurrent(1.0)}, 1.0)
     with pytest.raises(RunawayRate) as caught:
         simulate(cells, {"cells": StepCurrent(1.0)}, 1.0)
