@@ -186,6 +186,28 @@ def test_a_run_goes_on_over_inputs_that_come_and_go(tau):
             np.testing.assert_array_equal(np.concatenate([first[name], second[name]]), whole[name])
 
 
+def test_a_lesioned_network_grows_new_synapses_and_goes_on_without_the_dead():
+    populations = [Population("in", 20, "input"), Population("E", 10, "output", LIF())]
+    net = Topology(populations, [Sparse("in", "E", FixedProbability(0.3), sign=1)])
+    params, inputs = Parameters.zeros(net), {"in": Poisson(60.0)}
+    params["in->E"] = 9e-3
+    lesion = net.lesion(units={"E": 0.5}, random_state=0)
+    first = simulate(params, inputs, 0.2, lesion=lesion, random_state=0)
+    grown = grow(first.parameters, "in->E", 40, weight=9e-3, random_state=0)
+    second = simulate(grown, inputs, 0.2, lesion=lesion, state=first.state)
+    assert len(second["spikes.times"]) > len(first["spikes.times"]) > 0
+    assert set(second["spikes.units"]) <= set(np.flatnonzero(lesion.alive))
+
+
+def test_what_a_run_was_given_is_kept_beside_it(tmp_path):
+    first = go(0.0437)
+    kept = bioneuro.load(bioneuro.save(tmp_path / "run", {"run": first, "rules": RULES, "inputs": INPUTS}))
+    second = simulate(
+        kept["run"].parameters, kept["inputs"], 0.0563, rules=kept["rules"], state=kept["run"].state, record=["spikes"]
+    )
+    assert second.parameters.theta.tobytes() == go().parameters.theta.tobytes()
+
+
 def test_another_seed_gives_other_spikes_and_no_seed_fresh_ones():
     assert bytes_of(go())["spikes.times"] != bytes_of(go(random_state=8))["spikes.times"]
     assert bytes_of(go(random_state=None))["spikes.times"] != bytes_of(go(random_state=None))["spikes.times"]
