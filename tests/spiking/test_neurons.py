@@ -118,6 +118,14 @@ def test_the_rate_rises_with_the_drive_and_stays_below_a_thousand_a_second():
     assert 900 < rates[-1] < 1000
 
 
+def test_a_neuron_fires_at_its_threshold_and_not_a_bit_below():
+    threshold = 20e-3
+    for weight, fires in ((threshold, True), (np.nextafter(threshold, 0), False)):
+        jump = SpikeTrain([0], [1e-3], weight=weight)
+        run = simulate(neurons(1, LIF(v_threshold=threshold)), {"cell": jump}, 5e-3)
+        assert run["spikes.times"].tolist() == ([1e-3] if fires else [])
+
+
 def test_a_soft_reset_forgets_no_input_and_a_hard_one_what_passes_the_threshold():
     """A thousand jumps of 7 mV in 0.1 s: 7 V / 20 mV = 350 spikes, and 333 where each third jump loses a millivolt."""
     counts = []
