@@ -267,7 +267,11 @@ def _info(parsed: argparse.Namespace) -> None:
     print(f"{'BIONEURO_DATA':14s} {os.environ.get('BIONEURO_DATA', 'not set')}")
     print("\nmodels")
     for name in installed():
-        print(f"  {name:18s} {as_model(name).description}")
+        try:
+            words = as_model(name).description
+        except InvalidInput as error:  # one that does not load hides no other
+            words = str(error)
+        print(f"  {name:18s} {words}")
 
 
 def _warmup(parsed: argparse.Namespace) -> None:

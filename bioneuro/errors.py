@@ -52,8 +52,9 @@ def choose(what: str, given: str, allowed: Iterable[str]) -> str:
     allowed = list(allowed)
     if given in allowed:
         return given
-    near = difflib.get_close_matches(given, map(str, allowed), n=1, cutoff=0.5) if isinstance(given, str) else []
-    hint = f"did you mean {near[0]!r}? " if near else ""
+    written = {str(name).lower(): str(name) for name in allowed}  # "LIF" is near "lif"
+    near = difflib.get_close_matches(given.lower(), written, n=1, cutoff=0.5) if isinstance(given, str) else []
+    hint = f"did you mean {written[near[0]]!r}? " if near else ""
     if isinstance(given, type):
         hint = f"it is a class, of which an object may be meant, {given.__name__}(...); "
     raise UnknownName(f"unknown {what} {given!r}; {hint}allowed: {', '.join(map(repr, allowed))}")

@@ -26,7 +26,8 @@ class Parameters:
     """The learnable numbers of a topology.
 
     `theta` is flat, (topology.n_parameters,), 64-byte aligned, float32 or float64; `params["input->hidden"]` is a
-    *view* of shape (n_pre, n_post), never a copy, and `params["hidden.bias"]` one of shape (n,). A tied projection
+    *view* of shape (n_pre, n_post), never a copy, and `params["hidden.bias"]` one of shape (n,). A `Sparse` projection
+    has one weight per synapse, in the order of `topology.edges(name)`, which tells who reaches whom. A tied projection
     gives its owner's array, transposed where it runs the other way.
 
     >>> params = Parameters.zeros(Topology.mlp(4, 3, 2))
@@ -79,7 +80,16 @@ class Parameters:
         try:
             view[...] = values
         except ValueError:
-            raise InvalidInput(f"{key!r} has shape {view.shape}, got values of shape {values.shape}") from None
+            raise InvalidInput(
+                f"{key!r} has shape {view.shape}, got values of shape {values.shape}{self._by_synapse(key, values)}"
+            ) from None
+
+    def _by_synapse(self, key: str, values: np.ndarray) -> str:
+        """What to do with a matrix of weights for a sparse projection."""
+        sparse = {way.name: way for way in self.topology.projections if isinstance(way, Sparse)}
+        if key not in sparse or values.shape != tuple(end.size for end in self.topology.ends(sparse[key])):
+            return ""
+        return f", of which it takes matrix[synapses.pre, synapses.post] with synapses = topology.edges({key!r})"
 
     def __contains__(self, key: str) -> bool:
         return key in self.topology.layout

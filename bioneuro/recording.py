@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, KeysView, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,8 @@ class Recording:
     traces : {name: array} of what was recorded, first axis time: "loss", "energy", "spikes", ...
     interrupted : whether Ctrl-C ended the run before its time.
 
-    `recording["loss"]` is short for `recording.traces["loss"]`.
+    `recording["loss"]` is short for `recording.traces["loss"]`, `"loss" in recording` asks whether it is there, and
+    `np.savez(path, **recording)` hands all traces on.
     """
 
     parameters: Parameters
@@ -33,6 +34,16 @@ class Recording:
 
     def __getitem__(self, name: str) -> np.ndarray:
         return self.traces[choose("trace", name, self.traces)]
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.traces
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.traces)
+
+    def keys(self) -> KeysView[str]:
+        """Names of the traces."""
+        return self.traces.keys()
 
     def __repr__(self) -> str:
         traces = ", ".join(f"{name} {np.shape(trace)}" for name, trace in self.traces.items())

@@ -2,11 +2,12 @@
 
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 
 import pytest
 
 import bioneuro
-from bioneuro import Topology, cli
+from bioneuro import Topology, cli, models
 
 KEPT = ("compare", "recall", "train", "draw", "info", "warmup")
 
@@ -95,6 +96,15 @@ def test_info_tells_versions_and_models(capsys):
     shown = capsys.readouterr().out
     assert "numba" in shown
     assert "backprop-dropout" in shown
+
+
+def test_info_names_a_model_that_does_not_load_beside_those_that_do(monkeypatch, capsys):
+    known = {"gone": EntryPoint("gone", "no_such_module:Model", models.GROUP)} | models.installed()
+    monkeypatch.setattr(models, "installed", lambda: known)
+    assert run("info") == 0
+    shown = capsys.readouterr().out
+    assert "the model 'gone', installed as no_such_module:Model, does not load: No module named" in shown
+    assert "hopfield" in shown
 
 
 def test_warmup_counts_kernels(capsys):

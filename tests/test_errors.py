@@ -25,6 +25,8 @@ def test_a_name_that_is_almost_right_is_guessed():
         choose("rule", "heb", ["hebb", "storkey"])
     with pytest.raises(UnknownName, match=r"^unknown rule 'xyz'; allowed: 'hebb', 'storkey'$"):
         choose("rule", "xyz", ["hebb", "storkey"])
+    with pytest.raises(UnknownName, match="did you mean 'lif'"):
+        choose("unit", "LIF", ["relu", "lif"])
     with pytest.raises(UnknownName, match=r"^unknown rule None; allowed"):
         choose("rule", None, ["none"])
     with pytest.raises(UnknownName, match=r"it is a class, of which an object may be meant, Path\(...\); allowed"):

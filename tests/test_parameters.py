@@ -8,11 +8,12 @@ import pickle
 import numpy as np
 import pytest
 
-from bioneuro import Dense, Parameters, Population, Topology, memory
+from bioneuro import Dense, Parameters, Population, Sparse, Topology, memory
 from bioneuro.errors import InvalidInput, ResourceError, UnknownName
 from bioneuro.initializers import initialise
 from bioneuro.optim import chain, dale, sgd
 from bioneuro.parameters import aligned_zeros
+from bioneuro.topology import Edges
 
 NET = Topology.mlp(4, 3, 2)
 
@@ -205,6 +206,16 @@ def test_dales_law_keeps_signs_through_any_updates():
 def test_what_does_not_fit_is_refused_in_words(make, message):
     with pytest.raises(InvalidInput, match=message):
         make()
+
+
+def test_a_matrix_for_a_sparse_projection_is_shown_the_way():
+    net = Topology([Population("a", 3)], [Sparse("a", "a", Edges([0, 2], [1, 0]))])
+    params, weights = Parameters.zeros(net), np.arange(9.0).reshape(3, 3)
+    with pytest.raises(InvalidInput, match=r"takes matrix\[synapses.pre, synapses.post\] with synapses = topology.edg"):
+        params["a->a"] = weights
+    synapses = net.edges("a->a")
+    params["a->a"] = weights[synapses.pre, synapses.post]
+    assert params["a->a"].tolist() == [1, 6]
 
 
 def test_unknown_names_are_unknown_names():

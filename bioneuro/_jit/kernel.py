@@ -124,6 +124,7 @@ def kernel_statistics() -> list[KernelStatistics]:
 
 
 def _specialise(function: types.FunctionType, bound: dict) -> Callable:
+    told = any(_was_told_of(value) for value in bound.values())
     if not numba.config.DISABLE_JIT:
         bound = {name: _as_scalar(value) for name, value in bound.items()}
     label = ",".join(f"{name}={_label(value)}" for name, value in sorted(bound.items()))[:80]
@@ -132,7 +133,13 @@ def _specialise(function: types.FunctionType, bound: dict) -> Callable:
     )
     copy.__qualname__, copy.__module__, copy.__doc__ = copy.__name__, function.__module__, function.__doc__
     copy.__kwdefaults__ = function.__kwdefaults__
-    return _decorate(copy, bound=bound)
+    return _decorate(copy, bound=bound, notify=not told)
+
+
+def _was_told_of(value) -> bool:
+    """Whether a kernel that is bound has said already that it is compiled anew; whoever uses it need not repeat it."""
+    record = None if isinstance(value, types.FunctionType) else _record(value)
+    return record is not None and record.digest is None
 
 
 def _as_scalar(value):
@@ -156,7 +163,11 @@ def _decorate(function: types.FunctionType, *, bound: dict | None = None, notify
             except RuntimeError as error:  # Numba found no folder that it may write to
                 _notify(name, str(error))
         elif notify:
-            _notify(name, "it, or a function it calls, closes over values or has no source file to watch for changes")
+            _notify(
+                name,
+                "it, or a function it calls, closes over values or has no source file to watch for changes; "
+                "define it at the top of a module",
+            )
         if not cached:
             call = Forms.of(function, _OPTIONS | options, cached=False)
     _compiled[function] = _Compiled(call, digest, cached)

@@ -43,6 +43,7 @@ class Spikes(NamedTuple):
 
     def row(self, i: int) -> tuple[np.ndarray, np.ndarray]:
         """Units and times of the spikes of row i, as `bioneuro.spiking.SpikeTrain` takes them."""
+        i = check_number("row", i, low=0, high=len(self.starts) - 2, integer=True)
         where = slice(self.starts[i], self.starts[i + 1])
         return self.units[where], self.times[where]
 
@@ -51,6 +52,9 @@ class Spikes(NamedTuple):
         n = len(self.starts) - 1
         rows = np.repeat(np.arange(n), np.diff(self.starts))
         return np.bincount(rows * self.n_units + self.units, minlength=n * self.n_units).reshape(n, self.n_units)
+
+    def __repr__(self) -> str:
+        return f"Spikes({len(self.units):,} of {self.n_units:,} units in {len(self.starts) - 1:,} rows)"
 
 
 def rates_of(X, *, highest: float = 100.0, lowest: float = 0.0) -> np.ndarray:

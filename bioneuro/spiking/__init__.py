@@ -5,6 +5,7 @@ from bioneuro.lazy import lazy_names
 _NAMES = {
     "LIF": "bioneuro.topology",
     "simulate": "bioneuro.spiking.engine",
+    "DoubtfulNumber": "bioneuro.spiking.doubts",
     "RunawayRate": "bioneuro.spiking.engine",
     "SpikingState": "bioneuro.spiking.neurons",
     "Poisson": "bioneuro.spiking.inputs",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import NamedTuple
 
@@ -45,6 +45,10 @@ class Inputs:
     def taus(self) -> list[tuple[str, float]]:
         """(population, tau_synapse) of inputs that arrive through synapses."""
         return [(entry.population, entry.given.tau_synapse) for entry in self.inputs if entry.by_synapse]
+
+    def placed(self) -> Iterator[tuple[str, Input, bool]]:
+        """(population, input, whether the population emits its spikes), as given."""
+        return ((entry.population, entry.given, entry.source) for entry in self.inputs)
 
     def weights(self, population: str) -> list[tuple[str, float]]:
         """(kind, V) of inputs that arrive at a population as spikes."""

@@ -18,6 +18,7 @@ from bioneuro._jit.keys import Key, seed_from
 from bioneuro.errors import BioneuroError, InvalidInput, NotFiniteError, ResourceError, check_number
 from bioneuro.parameters import Parameters
 from bioneuro.recording import Recording
+from bioneuro.spiking.doubts import DoubtfulNumber, doubts
 from bioneuro.spiking.drive import Inputs
 from bioneuro.spiking.neurons import (
     SpikingState,
@@ -40,7 +41,7 @@ from bioneuro.spiking.step_kernels import (
     Scratch,
     step_kernel,
 )
-from bioneuro.spiking.synapses import check_projections, check_signs, delay_steps, whole_steps, wire
+from bioneuro.spiking.synapses import check_projections, check_signs, delay_steps, in_columns_of, whole_steps, wire
 from bioneuro.topology import Lesion
 from bioneuro.training.interrupt import Interruption, TrainingInterrupted
 
@@ -94,8 +95,8 @@ def simulate(
     record : {"spikes": True or [populations], "voltage": {population: [units] or True}, "rate": True or [populations]},
         or a list of these names; see `bioneuro.spiking.recording` for the traces.
     state : go on from `recording.state` of an earlier run; with `random_state=None` as if it had never stopped. Under
-        other rules than that run's, traces start anew. Weights may be others, and synapses may have grown or gone
-        (`bioneuro.plasticity.grow`); spikes on their way still arrive. To see weights change, run in parts:
+        other rules than that run's, traces start anew. Weights and inputs may be others, and synapses may have grown
+        or gone (`bioneuro.plasticity.grow`); spikes on their way still arrive. To see weights change, run in parts:
         `run = simulate(run.parameters, ..., state=run.state)`.
     random_state : None (fresh entropy), int, Generator or RandomState, of Poisson spikes and noise.
     progress : show a progress bar.
@@ -117,6 +118,10 @@ def simulate(
     ResourceError : more memory, or more spikes, than allowed; `.recording` where the run had begun.
     RunawayRate, NotFiniteError : with `.recording` up to there.
 
+    Warns
+    -----
+    DoubtfulNumber : a weight, a delay or a time that may have been meant in millivolts or milliseconds.
+
     Examples
     --------
     >>> from bioneuro import Parameters, Population, Topology
@@ -131,8 +136,8 @@ def simulate(
             f"simulate needs Parameters, weights on a topology, got {type(parameters).__name__}; "
             "Parameters.zeros(topology) has all weights 0"
         )
-    run = _Run(parameters, inputs, duration, dt, rules, record, lesion, max_rate, record_limit)
-    run.begin(state, membrane, random_state)
+    run = _Run(parameters, inputs, duration, dt, rules, record, state, lesion, max_rate, record_limit)
+    run.begin(membrane, random_state)
     run.go(progress)
     return run.recording()
 
@@ -140,7 +145,7 @@ def simulate(
 class _Run:
     """One run: checked and compiled by the constructor, then advanced call by call."""
 
-    def __init__(self, parameters, inputs, duration, dt, rules, record, lesion, max_rate, record_limit):
+    def __init__(self, parameters, inputs, duration, dt, rules, record, state, lesion, max_rate, record_limit):
         topology = parameters.topology
         self.dt = check_number("dt", dt, low=0, high=0.1, open_low=True, hint="seconds; 1e-4 is usual")
         check_projections(topology)
@@ -163,7 +168,20 @@ class _Run:
             if population.bias:
                 self.inputs.add_bias(population.name, self.parameters[f"{population.name}.bias"])
         self.recorder = Recorder(topology, record, self.n_steps, self.dt, parameters.dtype, record_limit)
+        self.network = network_digest(topology, self.dt, parameters.dtype)
+        self.state = state
+        self._check_state()
         self._compile()
+
+    def _check_state(self) -> None:
+        if not isinstance(self.state, SpikingState | None):
+            raise InvalidInput(f"state must be the .state of a recording of simulate, got {type(self.state).__name__}")
+        if self.state is not None and self.state.network != self.network:
+            raise InvalidInput(
+                "this state belongs to another network: populations, delays, dt, number type (float32 or float64) and "
+                "the tau_synapse of projections must be those of the run that it comes from; synapses, inputs and "
+                "rules may have come or gone"
+            )
 
     def _require(self, parameters: Parameters) -> None:
         topology, parts = self.topology, {"weights": parameters.nbytes}
@@ -179,7 +197,8 @@ class _Run:
 
     def _compile(self) -> None:
         topology, dtype = self.topology, self.parameters.dtype
-        self.wiring = wire(topology, self.dt, dtype, self.rules.places, self.inputs.taus)
+        decaying = [] if self.state is None else self.state.taus  # currents of inputs that may have gone
+        self.wiring = wire(topology, self.dt, dtype, self.rules.places, [*self.inputs.taus, *decaying])
         self.inputs.bind(self.wiring.columns)
         self.neurons = constants(topology, self.alive, self.dt, dtype)
         self.window = max(1, round(GUARD_WINDOW / self.dt))
@@ -199,13 +218,16 @@ class _Run:
             np.zeros(n, np.int32), np.zeros(n, np.int32), bounds, np.zeros(n, dtype), np.zeros(n, dtype)
         )
         self.kernel = step_kernel(self.rules.kinds)
-        self.network = network_digest(topology, self.dt, dtype, sorted(self.wiring.columns))
 
-    def begin(self, state: SpikingState | None, membrane: Mapping | None, random_state) -> None:
+    def begin(self, membrane: Mapping | None, random_state) -> None:
         """Set membranes, everything on its way, the clock and the key."""
+        state = self.state
         if state is not None and membrane is not None:
             raise InvalidInput("a state holds the membranes; give state= or membrane=, or state._replace(membrane=...)")
-        self.dynamics = self._fresh({} if membrane is None else membrane) if state is None else self._taken_up(state)
+        self.dynamics = self._fresh({} if membrane is None else membrane) if state is None else self._taken_up()
+        if state is None:
+            for words in doubts(self.parameters, self.inputs, self.n_steps, self.dt):
+                warnings.warn(words, DoubtfulNumber, stacklevel=3)
         self.step = 0 if state is None else state.step
         self.first_step, self.stop = self.step, self.step + self.n_steps
         self.interrupted = False
@@ -231,17 +253,9 @@ class _Run:
             window_counts=np.zeros(len(self.topology.populations), np.int64),
         )
 
-    def _taken_up(self, state: SpikingState) -> Dynamics:
-        if not isinstance(state, SpikingState):
-            raise InvalidInput(f"state must be the .state of a recording of simulate, got {type(state).__name__}")
-        if state.network != self.network:
-            raise InvalidInput(
-                "this state belongs to another network: populations, delays, dt, number type (float32 or float64) and "
-                "the tau_synapse of projections and inputs must be those of the run that it comes from; synapses alone "
-                "may have come or gone"
-            )
-        dynamics, fresh = state.dynamics(), self._fresh({})
-        if state.rules != self.rules.digest:
+    def _taken_up(self) -> Dynamics:
+        dynamics, fresh = in_columns_of(self.wiring, self.topology, self.state), self._fresh({})
+        if self.state.rules != self.rules.digest:
             names = ("history", "pre_traces", "post_traces")
             dynamics = dynamics._replace(**{name: getattr(fresh, name) for name in names})
         for name, got, want in zip(Dynamics._fields, dynamics, fresh, strict=True):
@@ -280,7 +294,12 @@ class _Run:
             self._fail(NOT_FINITE)
         for name, rule in self.rules.learning.items():
             if not np.all(np.isfinite(self.parameters[name])):
-                self._raise(NotFiniteError(f"{type(rule).__name__} made weights of {name!r} that are not finite"))
+                self._raise(
+                    NotFiniteError(
+                        f"{type(rule).__name__} made weights of {name!r} that are not finite; its functions find "
+                        f"{len(rule.constants)} numbers in `constants`, whose others are NaN"
+                    )
+                )
 
     def _boundary(self) -> int:
         """The next step at which inputs change, weights are normalised, or the run ends."""
@@ -364,7 +383,8 @@ class _Run:
         raise error
 
     def recording(self) -> Recording:
-        state = SpikingState(self.network, self.rules.digest, self.dt, self.step, self.key, *self.dynamics)
+        names = self.network, self.rules.digest, self.wiring.taus
+        state = SpikingState(*names, self.dt, self.step, self.key, *self.dynamics)
         traces = self.recorder.traces(self.first_step, self.step - self.first_step)
         return Recording(self.parameters, state, traces, interrupted=self.interrupted)
 

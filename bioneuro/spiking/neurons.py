@@ -19,7 +19,7 @@ from bioneuro.errors import InvalidInput, UnsupportedTopology, check_numbers, ch
 from bioneuro.spiking.step_kernels import Dynamics, Neurons
 from bioneuro.topology import LIF, Population, Topology
 
-LARGEST_MEMBRANE = 1e3  # V, at the start of a run
+LARGEST_MEMBRANE = 10.0  # V, at the start of a run
 
 
 class SpikingState(NamedTuple):
@@ -27,16 +27,17 @@ class SpikingState(NamedTuple):
 
     Attributes
     ----------
-    network : digest of what the state belongs to: populations, delays, dt, number type, currents. Synapses may come
-        and go in between: a run goes on after `bioneuro.plasticity.grow`, `prune` and `rewire`.
+    network : digest of what the state belongs to: populations, projections, delays, dt, number type. Synapses may come
+        and go in between: a run goes on after `bioneuro.plasticity.grow`, `prune` and `rewire`; so may inputs.
     rules : digest of the spike-timing rules that the traces belong to.
+    taus : (population, tau_synapse) of each stretch of `currents`.
     dt : seconds of one step.
     step : steps done; the time is step * dt.
     key : of all random draws.
     membrane : (n_units,) V, in the order of `Topology.unit_layout`; sources hold 0.
     refractory : (n_units,) steps left.
     threshold_rise : (n_units,) V, what adaptation adds to the threshold.
-    currents : synaptic currents in V, one stretch per (postsynaptic population, tau_synapse).
+    currents : synaptic currents in V, one stretch per (population, tau_synapse) of `taus`.
     arrivals : (rows, columns) V, spikes on their way.
     history : (rows, n_populations + 1 + n_units) who fired lately, for spikes on their way to plastic synapses.
     pre_traces, post_traces : traces of plastic projections, one stretch each.
@@ -45,6 +46,7 @@ class SpikingState(NamedTuple):
 
     network: str
     rules: str
+    taus: tuple[tuple[str, float], ...]
     dt: float
     step: int
     key: Key
@@ -62,6 +64,9 @@ class SpikingState(NamedTuple):
     def time(self) -> float:
         """Seconds of simulated time done."""
         return self.step * self.dt
+
+    def __repr__(self) -> str:
+        return f"SpikingState({len(self.membrane):,} units at {self.time:.6g} s, dt={self.dt:g} s)"
 
     def dynamics(self) -> Dynamics:
         """Copies of the arrays that the kernels change."""
@@ -140,7 +145,11 @@ def first_membranes(topology: Topology, given: Mapping) -> np.ndarray:
     for name, values in given.items():
         size = topology[choose("population whose membrane to set", name, neurons)].size
         values = check_numbers(
-            f"membrane of {name!r}", values, low=-LARGEST_MEMBRANE, high=LARGEST_MEMBRANE, hint="volts"
+            f"membrane of {name!r}",
+            values,
+            low=-LARGEST_MEMBRANE,
+            high=LARGEST_MEMBRANE,
+            hint="volts: -0.065 is -65 mV",
         )
         if values.shape not in ((), (size,)):
             raise InvalidInput(f"membrane of {name!r} must be one number or {size}, got shape {values.shape}")
@@ -148,9 +157,9 @@ def first_membranes(topology: Topology, given: Mapping) -> np.ndarray:
     return membrane
 
 
-def network_digest(topology: Topology, dt: float, dtype, currents: list) -> str:
-    """Names what a state belongs to: all but which synapses there are."""
+def network_digest(topology: Topology, dt: float, dtype) -> str:
+    """Names what a state belongs to: all but which synapses and inputs there are."""
     populations = [population.to_json() for population in topology.populations]
-    ways = [(way.name, way.pre, way.post, way.delay) for way in topology.projections]
-    parts = (populations, ways, float(dt), np.dtype(dtype).name, currents)
+    ways = [(way.name, way.pre, way.post, way.delay, way.tau_synapse) for way in topology.projections]
+    parts = (populations, ways, float(dt), np.dtype(dtype).name)
     return hashlib.blake2b(repr(parts).encode(), digest_size=8).hexdigest()

@@ -71,7 +71,7 @@ def voltage(recording: Recording, population: str | None = None, *, ax: Axes | N
     times, traces, units = recording["times"], recording[f"voltage.{name}"], recording[f"voltage.{name}.units"]
     population = recording.parameters.topology[name]
     threshold = 1e3 * np.broadcast_to(population.unit.v_threshold, population.size)
-    spikes = spikes_of(recording, name) if "spikes.units" in recording.traces else (np.empty(0), np.empty(0))
+    spikes = spikes_of(recording, name) if "spikes.units" in recording else (np.empty(0), np.empty(0))
     ax = axes_or_new(ax, 6.0, 3.0)
     for k, (unit, trace) in enumerate(zip(units, traces.T, strict=True)):
         label, colour = f"neuron {unit}" if len(units) <= MOST_LABELLED else None, PALETTE[k % len(PALETTE)]
@@ -128,11 +128,7 @@ def _several(populations: str | Sequence[str]) -> list[str]:
 
 
 def _recorded(recording: Recording, what: str) -> list[str]:
-    return [
-        name.removeprefix(f"{what}.")
-        for name in recording.traces
-        if name.startswith(f"{what}.") and name.count(".") == 1
-    ]
+    return [name.removeprefix(f"{what}.") for name in recording if name.startswith(f"{what}.") and name.count(".") == 1]
 
 
 def _the_one(recording: Recording, what: str, population: str | None) -> str:

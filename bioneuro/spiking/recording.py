@@ -117,7 +117,7 @@ def spikes_of(recording: Recording, population: str) -> tuple[np.ndarray, np.nda
     check_recording("spikes_of", recording)
     layout = recording.parameters.topology.unit_layout
     where = layout[choose("population", population, layout)]
-    if "spikes.units" not in recording.traces:
+    if "spikes.units" not in recording:
         raise InvalidInput('this recording holds no spikes; simulate with record=["spikes"], or leave record out')
     units = recording["spikes.units"]
     chosen = (units >= where.start) & (units < where.stop)

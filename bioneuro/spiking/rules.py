@@ -140,6 +140,7 @@ class Rules:
         for row, (name, rule) in zip(table, self.learning.items(), strict=True):
             row[SIGN], row[KEEP], row[W_MAX] = self.topology.projection(name).sign or 1, rule.keep, rule.w_max
             row[PRE_DECAY], row[POST_DECAY] = np.exp(-self.dt / np.array(rule.traces))
+            row[CONSTANTS:] = np.nan  # a rule that reads a constant that it has not loses its numbers, and is told so
             row[CONSTANTS : CONSTANTS + len(rule.constants)] = rule.constants
         return table
 

@@ -13,8 +13,8 @@ import numpy as np
 
 from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number
 from bioneuro.parameters import Parameters
-from bioneuro.spiking.neurons import per_unit
-from bioneuro.spiking.step_kernels import Current, Currents
+from bioneuro.spiking.neurons import SpikingState, per_unit
+from bioneuro.spiking.step_kernels import Current, Currents, Dynamics
 from bioneuro.spiking.synapse_kernels import DENSE, ONE_TO_ONE, SPARSE, Route, Synapses
 from bioneuro.topology import Dense, OneToOne, Projection, Sparse, Topology
 from bioneuro.topology.projections import unsupported
@@ -36,6 +36,11 @@ class Wiring(NamedTuple):
     columns: Mapping[tuple[str, float], int]  # (population, tau_synapse) -> its first column of arrivals
     n_columns: int
     longest_delay: int  # steps
+
+    @property
+    def taus(self) -> tuple[tuple[str, float], ...]:
+        """(population, tau_synapse) of each current, in the order of their columns."""
+        return tuple(place for place in self.columns if place[1])
 
 
 def whole_steps(what: str, seconds: float, dt: float, least: int) -> int:
@@ -133,6 +138,27 @@ def wire(topology: Topology, dt: float, dtype, plastic: Mapping[str, Mapping[str
         topology.n_units + len(currents.gain),
         max((route.delay for route in routes), default=1),
     )
+
+
+def in_columns_of(wiring: Wiring, topology: Topology, state: SpikingState) -> Dynamics:
+    """What a state holds, with its currents and arrivals in the columns of a run that may have more of them.
+
+    Currents of inputs that came since are 0.
+    """
+    dynamics, n = state.dynamics(), topology.n_units
+    sizes = [topology[population].size for population, _ in state.taus]
+    if state.taus == wiring.taus or dynamics.currents.shape != (sum(sizes),):
+        return dynamics
+    places = [
+        np.arange(n),
+        *(wiring.columns[tau] + np.arange(size) for tau, size in zip(state.taus, sizes, strict=True)),
+    ]
+    places = np.concatenate(places)
+    currents = np.zeros(wiring.n_columns - n, dynamics.currents.dtype)
+    currents[places[n:] - n] = dynamics.currents
+    arrivals = np.zeros((len(dynamics.arrivals), wiring.n_columns), dynamics.arrivals.dtype)
+    arrivals[:, places] = dynamics.arrivals
+    return dynamics._replace(currents=currents, arrivals=arrivals)
 
 
 def by_post(indptr: np.ndarray, targets: np.ndarray, n_post: int) -> tuple[np.ndarray, np.ndarray]:

@@ -43,9 +43,17 @@ class Lesion:
         return self.alive[self.topology.unit_layout[choose("population", population, self.topology.unit_layout)]]
 
     def apply(self, parameters: Parameters) -> Parameters:
-        """A copy of `parameters` in which the dead synapses are 0; dead units are the engine's to silence."""
-        if parameters.topology.structure_digest != self.topology.structure_digest:
-            raise InvalidInput(f"this lesion is of {self.topology!r}, the parameters are of {parameters.topology!r}")
+        """A copy of `parameters` in which the dead synapses are 0; dead units are the engine's to silence.
+
+        Where units alone are dead, synapses may have come and gone since (`bioneuro.plasticity.grow`).
+        """
+        same_units = parameters.topology.unit_layout == self.topology.unit_layout
+        same = parameters.topology.structure_digest == self.topology.structure_digest
+        if not (same or (same_units and not self.intact)):
+            raise InvalidInput(
+                f"this lesion is of {self.topology!r}, the parameters are of {parameters.topology!r}"
+                f"{', with other synapses' * same_units}; draw it from their topology: .lesion(...)"
+            )
         hurt = parameters.copy()
         for name, mask in self.intact.items():
             hurt[name][...] *= mask

@@ -6,6 +6,7 @@ The draw of each unit is keyed by (seed, projection name, unit), so it does not 
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
@@ -230,10 +231,21 @@ def as_rule(given: Rule | Mapping, projection: str) -> Rule:
         return given
     known = [name for name in RULES if not name.startswith("_")]
     if not isinstance(given, Mapping) or "type" not in given:
-        share = f": FixedProbability({given!r})" if isinstance(given, float) and 0 <= given <= 1 else ""
-        raise InvalidInput(f"{projection}: a sparse projection needs a rule, {', '.join(known)}; got {given!r}{share}")
+        raise InvalidInput(
+            f"{projection}: a sparse projection needs a rule, {', '.join(known)}; got {reprlib.repr(given)}"
+            f"{_way_out(given)}"
+        )
     cls = RULES[choose("sparse rule", given["type"], known)]
     values = {key: value for key, value in given.items() if key != "type"}
     for key in values:
         choose(f"field of {cls.__name__}", key, [field.name for field in fields(cls)])
     return cls(**values)
+
+
+def _way_out(given) -> str:
+    """What to do with something that is almost a rule."""
+    if isinstance(given, float) and 0 <= given <= 1:
+        return f": FixedProbability({given!r})"
+    if np.ndim(given) == 2:
+        return ": Edges(*np.nonzero(matrix)) joins where a matrix (n_pre, n_post) is not 0"
+    return ""

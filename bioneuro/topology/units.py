@@ -26,14 +26,15 @@ class Unit:
 
     name: ClassVar[str]
     learns: ClassVar[Mapping[str, float]] = {}
+    hint: ClassVar[str] = ""  # to whoever gives what is no number
 
     def __post_init__(self):
         for constant in fields(self):
             value, what = getattr(self, constant.name), f"{type(self).__name__}.{constant.name}"
             if np.ndim(value):  # one value per unit: a tuple, so that units stay hashable
-                value = tuple(check_number(what, entry) for entry in np.ravel(value).tolist())
+                value = tuple(check_number(what, entry, hint=self.hint) for entry in np.ravel(value).tolist())
             else:
-                value = check_number(what, value)
+                value = check_number(what, value, hint=self.hint)
             object.__setattr__(self, constant.name, value)
         self.check()
 
@@ -349,6 +350,8 @@ class LIF(Unit):
     >>> LIF(tau_m=(10e-3, 20e-3)).tau_m  # a population of two
     (0.01, 0.02)
     """
+
+    hint: ClassVar[str] = "plain numbers in seconds and volts: 20e-3 is 20 ms, or 20 mV"
 
     tau_m: float | tuple[float, ...] = 20e-3
     v_threshold: float | tuple[float, ...] = 20e-3

@@ -141,6 +141,14 @@ def test_rows_without_activity_are_silent(encode):
     assert spikes.counts().shape == (3, 4)
 
 
+def test_a_row_that_is_not_there_is_refused_and_spikes_are_shown_in_one_line():
+    spikes = encode_latency([[1.0, 0.5], [0.0, 0.3]], 0.1)
+    assert repr(spikes) == "Spikes(3 of 2 units in 2 rows)"
+    for row in (2, -1):
+        with pytest.raises(InvalidInput, match=rf"row must be an integer in \[0, 1\], got {row}"):
+            spikes.row(row)
+
+
 def test_digits_are_encoded_as_they_come():
     digits = load_digits()
     spikes = encode_poisson(digits.X[:50], 0.1, random_state=0)

@@ -18,6 +18,7 @@ compiled_only = pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is 
 
 unit = Slot("unit(x) -> float")
 gain = Slot("gain, a number")
+inner = Slot("a kernel (x, out)")
 
 
 @scalar
@@ -32,6 +33,10 @@ def triple(x):
 def _apply(x, out):
     for i in range(x.shape[0]):
         out[i] = gain * unit(x[i])
+
+
+def _outer(x, out):
+    inner(x, out)
 
 
 @kernel
@@ -151,6 +156,14 @@ def test_a_bound_function_without_source_compiles_uncached_with_a_notice():
         function = specialise(_apply, unit=made, gain=1.0)
     assert apply(function) == 7.0
     assert statistics_of(function) == [(1, 0, 1, False)]
+
+
+@compiled_only
+def test_a_kernel_that_uses_another_without_source_says_it_no_second_time():
+    made = without_source("def made(x): return 6.0 * x")
+    with pytest.warns(UncachedKernel):
+        function = specialise(_apply, unit=made, gain=1.0)
+    assert apply(specialise(_outer, inner=function)) == 6.0  # where warnings are errors
 
 
 @compiled_only

@@ -347,6 +347,11 @@ def test_a_rule_that_loses_its_numbers_ends_in_an_error():
         simulate(params, told({0: [5]}, {}), 3e-3, rules={"pre->post": rule_of(on_pre=lost)})
 
 
+def test_a_rule_that_reads_a_constant_that_it_has_not_ends_in_an_error():
+    with pytest.raises(NotFiniteError, match="its functions find 0 numbers in `constants`, whose others are NaN"):
+        simulate(pairs(1, 1), told({0: [5]}, {0: [9]}), 3e-3, rules={"pre->post": rule_of(on_post=rise)})
+
+
 @pytest.mark.small
 @pytest.mark.parametrize(
     ("make", "message"),

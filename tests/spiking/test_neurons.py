@@ -79,6 +79,7 @@ def test_every_neuron_may_have_constants_of_its_own():
     units_fired, times = spikes_of(simulate(neurons(2, unit), {"cell": StepCurrent(25e-3)}, 0.4), "cell")
     for k, one in enumerate(units):
         intervals = np.diff(times[units_fired == k])
+        assert len(intervals) > 5
         assert np.all(np.abs(intervals - 1 / lif_rate(25e-3, one)) <= 1e-4)
 
 
@@ -115,6 +116,14 @@ def test_the_rate_rises_with_the_drive_and_stays_below_a_thousand_a_second():
     assert rates[0] == 0
     assert np.all(np.diff(rates) >= 0)
     assert 900 < rates[-1] < 1000
+
+
+def test_a_neuron_fires_at_its_threshold_and_not_a_bit_below():
+    threshold = 20e-3
+    for weight, fires in ((threshold, True), (np.nextafter(threshold, 0), False)):
+        jump = SpikeTrain([0], [1e-3], weight=weight)
+        run = simulate(neurons(1, LIF(v_threshold=threshold)), {"cell": jump}, 5e-3)
+        assert run["spikes.times"].tolist() == ([1e-3] if fires else [])
 
 
 def test_a_soft_reset_forgets_no_input_and_a_hard_one_what_passes_the_threshold():

@@ -12,6 +12,7 @@ import bioneuro
 from bioneuro import Dense, OneToOne, Parameters, Population, Sparse, Topology
 from bioneuro.errors import InvalidInput, UnknownName, UnsupportedTopology
 from bioneuro.initializers import initialise
+from bioneuro.plasticity import grow
 from bioneuro.topology import FixedInDegree
 
 NET = Topology.mlp(20, 31, 17, 10)
@@ -128,6 +129,14 @@ def test_a_lesion_serves_every_topology_of_its_structure_and_refuses_others():
     assert (lesion.apply(spiking)["input->hidden1"] == 0).sum() == 310
     with pytest.raises(InvalidInput, match=r"this lesion is of Topology\(input 20 .*, the parameters are of Topo"):
         lesion.apply(Parameters.zeros(Topology.mlp(3, 2)))
+
+
+def test_dead_units_stay_dead_while_synapses_come_and_go_and_dead_synapses_do_not():
+    net = Topology([Population("a", 10)], [Sparse("a", "a", FixedInDegree(3))])
+    grown = grow(Parameters.zeros(net), "a->a", 7, weight=1.0, random_state=0)
+    assert net.lesion(units=0.5).apply(grown)["a->a"].sum() == 7
+    with pytest.raises(InvalidInput, match=r"with other synapses; draw it from their topology: .lesion\(...\)"):
+        net.lesion(synapses=0.5).apply(grown)
 
 
 def test_synapses_of_sparse_and_one_to_one_projections_die_one_by_one():

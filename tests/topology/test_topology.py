@@ -245,6 +245,7 @@ def test_a_topology_that_cannot_be_is_refused_in_words(build, message):
         (lambda: Edges([0], [2**40]), "Edges.post must hold indices below"),
         (lambda: Edges([0, 1], [1]), "Edges needs as many pre as post indices, got 2 and 1"),
         (lambda: Sparse("a", "b", "half"), r"a sparse projection needs a rule, FixedProbability, FixedInDegree, "),
+        (lambda: Sparse("a", "b", np.eye(99)), r"got array\(\[\[1.*\): Edges\(\*np.nonzero\(matrix\)\) joins where"),
         (lambda: Sparse("a", "b", 0.1), r"got 0.1: FixedProbability\(0.1\)"),
         (
             lambda: Sparse("a", "b", {"type": "FixedDegree"}),
