@@ -48,7 +48,7 @@ for n, k, kind in [(n, *kind) for n in RATES for kind in enumerate(("batch", "mi
         path, best = descend(X, y, b, optim.sgd(rate), draw), np.linalg.lstsq(X, y)[0]
         above.append(loss(path, X, y) - loss(best, X, y))
     if n == 500:
-        look = {"epoch": n // b, "minimum": best, "title": f"{kind.capitalize()} descent, {b} rows a step"} | MAP
+        look = {"epoch": n // b, "minimum": best, "title": f"{kind.capitalize()} descent, rows a step: {b}"} | MAP
         viz.descent_paths(lambda w, X=X, y=y: loss(w, X, y), {"": path}, ax=axes[k], **look)
     epochs, (low, middle, high) = np.linspace(0, EPOCHS, len(path)), np.quantile(above, [0, 0.5, 1], axis=0)
     axes[n].plot(epochs, middle, color=PALETTE[k], linestyle=LINES[k], label=f"{kind}: {b} of {n} rows a step")
