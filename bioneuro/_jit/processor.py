@@ -28,7 +28,8 @@ _PAUSE = {  # `yield` takes no time on most arm64 cores, `isb` some nanoseconds
     **dict.fromkeys(_ARM, ("llvm.aarch64.isb", ir.Constant(_HALF, 15))),
 }
 _LINE = 64  # bytes that come at a time
-_TO_READ, _SECOND_LEVEL, _DATA = 0, 2, 1  # what `llvm.prefetch` is told
+# What `llvm.prefetch` is told: to read or to write, which level of the cache, and that it is no code
+_TO_READ, _TO_WRITE, _FIRST_LEVEL, _SECOND_LEVEL, _DATA = 0, 1, 3, 2, 1
 _one_at_a_time = threading.Lock()
 
 
@@ -60,6 +61,10 @@ def yield_to_others():
 
 def fetch(array, first, last):
     """Have array[first:last] come into the second-level cache meanwhile; array: contiguous, any numbers."""
+
+
+def claim(words, place):
+    """Have words[place] come here meanwhile, out of the caches of all others: this thread will change it next."""
 
 
 def float_state():
@@ -104,6 +109,12 @@ def _emit_atomic_add(builder, pointer, amount):
 
 def _emit_atomic_load(builder, pointer):
     return builder.load_atomic(pointer, "acquire", 8)
+
+
+def _emit_fetch(builder, pointer, to, level):
+    address = builder.bitcast(pointer, ir.IntType(8).as_pointer())
+    hints = (ir.Constant(_HALF, hint) for hint in (to, level, _DATA))
+    _call(builder, "llvm.prefetch.p0i8", _NOTHING, address, *hints)
 
 
 def _emit_pause(builder):
@@ -173,12 +184,19 @@ def _atomic_load(_, words, place):
 @intrinsic
 def _fetch(_, array, place):
     def generate(context, builder, signature, arguments):
-        address = builder.bitcast(_pointer(context, builder, signature, arguments), ir.IntType(8).as_pointer())
-        hints = (ir.Constant(_HALF, hint) for hint in (_TO_READ, _SECOND_LEVEL, _DATA))
-        _call(builder, "llvm.prefetch.p0i8", _NOTHING, address, *hints)
+        _emit_fetch(builder, _pointer(context, builder, signature, arguments), _TO_READ, _SECOND_LEVEL)
         return context.get_dummy_value()
 
     return types.none(array, types.int64), generate
+
+
+@intrinsic
+def _claim(_, words, place):
+    def generate(context, builder, signature, arguments):
+        _emit_fetch(builder, _pointer(context, builder, signature, arguments), _TO_WRITE, _FIRST_LEVEL)
+        return context.get_dummy_value()
+
+    return types.none(words, types.int64), generate
 
 
 def _without_arguments(emit):
@@ -223,6 +241,11 @@ def _(words, place, amount):
 @twin_of(atomic_load)
 def _(words, place):
     return (lambda words, place: _atomic_load(words, place)) if _are_words(words) else None
+
+
+@twin_of(claim)
+def _(words, place):
+    return (lambda words, place: _claim(words, place)) if _are_words(words) else None
 
 
 @twin_of(fetch)
