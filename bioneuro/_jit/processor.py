@@ -16,6 +16,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from bioneuro._jit.emit import LINE, fetch_line
 from bioneuro._jit.kernel import twin_of
 
 _WORD, _HALF, _NOTHING = ir.IntType(64), ir.IntType(32), ir.VoidType()
@@ -27,9 +28,6 @@ _PAUSE = {  # `yield` takes no time on most arm64 cores, `isb` some nanoseconds
     **dict.fromkeys(_X86, ("llvm.x86.sse2.pause",)),
     **dict.fromkeys(_ARM, ("llvm.aarch64.isb", ir.Constant(_HALF, 15))),
 }
-_LINE = 64  # bytes that come at a time
-# What `llvm.prefetch` is told: to read or to write, which level of the cache, and that it is no code
-_TO_READ, _TO_WRITE, _FIRST_LEVEL, _SECOND_LEVEL, _DATA = 0, 1, 3, 2, 1
 _one_at_a_time = threading.Lock()
 
 
@@ -111,12 +109,6 @@ def _emit_atomic_load(builder, pointer):
     return builder.load_atomic(pointer, "acquire", 8)
 
 
-def _emit_fetch(builder, pointer, to, level):
-    address = builder.bitcast(pointer, ir.IntType(8).as_pointer())
-    hints = (ir.Constant(_HALF, hint) for hint in (to, level, _DATA))
-    _call(builder, "llvm.prefetch.p0i8", _NOTHING, address, *hints)
-
-
 def _emit_pause(builder):
     if _architecture(builder) in _PAUSE:
         name, *arguments = _PAUSE[_architecture(builder)]
@@ -184,7 +176,7 @@ def _atomic_load(_, words, place):
 @intrinsic
 def _fetch(_, array, place):
     def generate(context, builder, signature, arguments):
-        _emit_fetch(builder, _pointer(context, builder, signature, arguments), _TO_READ, _SECOND_LEVEL)
+        fetch_line(builder, _pointer(context, builder, signature, arguments), level=2)
         return context.get_dummy_value()
 
     return types.none(array, types.int64), generate
@@ -193,7 +185,7 @@ def _fetch(_, array, place):
 @intrinsic
 def _claim(_, words, place):
     def generate(context, builder, signature, arguments):
-        _emit_fetch(builder, _pointer(context, builder, signature, arguments), _TO_WRITE, _FIRST_LEVEL)
+        fetch_line(builder, _pointer(context, builder, signature, arguments), to_write=True)
         return context.get_dummy_value()
 
     return types.none(words, types.int64), generate
@@ -250,7 +242,7 @@ def _(words, place):
 
 @twin_of(fetch)
 def _(array, first, last):
-    step = _LINE // (array.dtype.bitwidth // 8)
+    step = LINE // (array.dtype.bitwidth // 8)
 
     def every_line(array, first, last):
         for place in range(first, last, step):

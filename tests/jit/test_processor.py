@@ -9,6 +9,7 @@ import pytest
 from llvmlite import binding, ir
 
 from bioneuro._jit import processor
+from bioneuro._jit.emit import fetch_line
 from bioneuro._jit.kernel import kernel
 from bioneuro._jit.processor import (
     atomic_add,
@@ -137,7 +138,7 @@ def test_the_instructions_exist_on_other_systems(triple):
     state = processor._emit_float_state(builder)
     processor._emit_flush_subnormals(builder)
     processor._emit_pause(builder)
-    processor._emit_fetch(builder, function.args[0], processor._TO_WRITE, processor._FIRST_LEVEL)
+    fetch_line(builder, function.args[0], to_write=True)
     processor._emit_yield(builder)
     old = processor._emit_atomic_add(builder, function.args[0], ir.Constant(word, 1))
     new = processor._emit_atomic_load(builder, function.args[0])
