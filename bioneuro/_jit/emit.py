@@ -32,6 +32,7 @@ def _register_file() -> tuple[int, int]:
 _TRIPLE, _, _FEATURES = cpu_target.target_context.codegen().magic_tuple()
 _FEATURES = set(_FEATURES.split(","))
 REGISTER_BYTES, REGISTERS = _register_file()
+ADDS_FROM_MEMORY = "+avx" in _FEATURES  # wherever the number stands: a sum takes no register for what it adds
 MULTIPLIES_52_BITS = {"+avx512f", "+avx512ifma"} <= _FEATURES
 
 

@@ -22,7 +22,7 @@ import numpy as np
 from llvmlite import ir
 from numba import types
 
-from bioneuro._jit.emit import INDEX, INT32, REGISTER_BYTES, REGISTERS, Emitter, vector_code
+from bioneuro._jit.emit import ADDS_FROM_MEMORY, INDEX, INT32, REGISTER_BYTES, REGISTERS, Emitter, vector_code
 from bioneuro._jit.kernel import scalar
 
 TILE_ROWS = 6  # rows of a tile of products; with TILE_VECTORS registers a row it fills three quarters of the registers
@@ -32,6 +32,7 @@ DOT_COLUMNS = REGISTERS // 8
 PANEL = 64  # columns of a matrix that is stored panel by panel; whole registers of any processor
 _AHEAD = 2048  # bytes that patterns are fetched ahead: memory answers after some hundred nanoseconds
 STRIP_VECTORS = REGISTERS // 2  # registers of a strip, the tile of one row
+WIDE_STRIP_VECTORS = REGISTERS if ADDS_FROM_MEMORY else STRIP_VECTORS  # where rows are added as they are
 
 
 class Matrix(NamedTuple):
