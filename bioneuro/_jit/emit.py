@@ -16,6 +16,10 @@ from numba.extending import intrinsic
 INDEX, INT32 = ir.IntType(64), ir.IntType(32)
 
 
+LINE = 64  # bytes that memory sends at a time
+_LOCALITY, _DATA = {1: 3, 2: 2}, 1  # what `llvm.prefetch` is told: the level of the cache, and that this is no code
+
+
 def _register_file() -> tuple[int, int]:
     """Bytes in a vector register, and how many there are, of the processor that Numba compiles for."""
     if "+avx512f" in _FEATURES:
@@ -28,6 +32,7 @@ def _register_file() -> tuple[int, int]:
 _TRIPLE, _, _FEATURES = cpu_target.target_context.codegen().magic_tuple()
 _FEATURES = set(_FEATURES.split(","))
 REGISTER_BYTES, REGISTERS = _register_file()
+ADDS_FROM_MEMORY = "+avx" in _FEATURES  # wherever the number stands: a sum takes no register for what it adds
 MULTIPLIES_52_BITS = {"+avx512f", "+avx512ifma"} <= _FEATURES
 
 
@@ -40,6 +45,14 @@ def vector_code(loop: Callable) -> Callable:
         return block
 
     return register
+
+
+def fetch_line(builder, pointer, *, level: int = 1, to_write: bool = False) -> None:
+    """Have the line at an address come into a cache meanwhile, `to_write`: out of those of all other cores."""
+    arguments = [builder.bitcast(pointer, ir.IntType(8).as_pointer())]
+    arguments += [INT32(hint) for hint in (int(to_write), _LOCALITY[level], _DATA)]
+    kind = ir.FunctionType(ir.VoidType(), [argument.type for argument in arguments])
+    builder.call(cgutils.get_or_insert_function(builder.module, kind, "llvm.prefetch.p0i8"), arguments)
 
 
 class Place(NamedTuple):
@@ -112,7 +125,7 @@ class Emitter:
             value = self.builder.load(pointer)
             value.align = _bytes(vector)
             return value
-        zeros = ir.Constant(vector, [0.0] * vector.count)
+        zeros = ir.Constant(vector, None)
         return self.declared("llvm.masked.load", vector, [pointer, INT32(_bytes(vector)), mask, zeros], ".p0")
 
     def store(self, value, pointer, mask=None) -> None:
@@ -122,6 +135,12 @@ class Emitter:
         else:
             arguments = [value, pointer, INT32(_bytes(value.type)), mask]
             self.declared("llvm.masked.store", ir.VoidType(), arguments, ".p0", value.type)
+
+    def fetch(self, pointer, size: int) -> None:
+        """Have `size` bytes from an address on come into the first-level cache meanwhile; there may be nothing."""
+        first = self.builder.bitcast(pointer, ir.IntType(8).as_pointer())
+        for place in range(0, size, LINE):
+            fetch_line(self.builder, self.builder.gep(first, [self.index(place)]))
 
     def before(self, limit, vector=None):
         """Which lanes have a number below `limit`."""

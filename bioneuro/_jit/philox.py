@@ -52,7 +52,7 @@ def _(c0, c1, c2, c3, k0, k1):
 
 # The vector units and the integer unit multiply at the same time; smaller registers than these gain nothing
 LANES = REGISTER_BYTES // 8
-VECTORS, SINGLES = {8: (3, 8), 4: (2, 4)}.get(LANES, (0, 2))
+VECTORS, SINGLES = {8: (3, 4), 4: (2, 4)}.get(LANES, (0, 2))
 BLOCKS = VECTORS * LANES + SINGLES  # counters of one call of `philox_blocks`
 
 

@@ -16,6 +16,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from bioneuro._jit.emit import LINE, fetch_line
 from bioneuro._jit.kernel import twin_of
 
 _WORD, _HALF, _NOTHING = ir.IntType(64), ir.IntType(32), ir.VoidType()
@@ -27,8 +28,6 @@ _PAUSE = {  # `yield` takes no time on most arm64 cores, `isb` some nanoseconds
     **dict.fromkeys(_X86, ("llvm.x86.sse2.pause",)),
     **dict.fromkeys(_ARM, ("llvm.aarch64.isb", ir.Constant(_HALF, 15))),
 }
-_LINE = 64  # bytes that come at a time
-_TO_READ, _SECOND_LEVEL, _DATA = 0, 2, 1  # what `llvm.prefetch` is told
 _one_at_a_time = threading.Lock()
 
 
@@ -60,6 +59,10 @@ def yield_to_others():
 
 def fetch(array, first, last):
     """Have array[first:last] come into the second-level cache meanwhile; array: contiguous, any numbers."""
+
+
+def claim(words, place):
+    """Have words[place] come here meanwhile, out of the caches of all others: this thread will change it next."""
 
 
 def float_state():
@@ -173,12 +176,19 @@ def _atomic_load(_, words, place):
 @intrinsic
 def _fetch(_, array, place):
     def generate(context, builder, signature, arguments):
-        address = builder.bitcast(_pointer(context, builder, signature, arguments), ir.IntType(8).as_pointer())
-        hints = (ir.Constant(_HALF, hint) for hint in (_TO_READ, _SECOND_LEVEL, _DATA))
-        _call(builder, "llvm.prefetch.p0i8", _NOTHING, address, *hints)
+        fetch_line(builder, _pointer(context, builder, signature, arguments), level=2)
         return context.get_dummy_value()
 
     return types.none(array, types.int64), generate
+
+
+@intrinsic
+def _claim(_, words, place):
+    def generate(context, builder, signature, arguments):
+        fetch_line(builder, _pointer(context, builder, signature, arguments), to_write=True)
+        return context.get_dummy_value()
+
+    return types.none(words, types.int64), generate
 
 
 def _without_arguments(emit):
@@ -225,9 +235,14 @@ def _(words, place):
     return (lambda words, place: _atomic_load(words, place)) if _are_words(words) else None
 
 
+@twin_of(claim)
+def _(words, place):
+    return (lambda words, place: _claim(words, place)) if _are_words(words) else None
+
+
 @twin_of(fetch)
 def _(array, first, last):
-    step = _LINE // (array.dtype.bitwidth // 8)
+    step = LINE // (array.dtype.bitwidth // 8)
 
     def every_line(array, first, last):
         for place in range(first, last, step):

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from bioneuro._jit.bits import multiply_wide
+from bioneuro._jit.borrow import borrowed
 from bioneuro._jit.distributions import (
     NORMAL,
     POISSON,
@@ -28,9 +29,9 @@ from bioneuro._jit.distributions import (
     uniform,
     uniform_from,
 )
-from bioneuro._jit.kernel import Slot, kernel, specialise
+from bioneuro._jit.kernel import Slot, kernel, scalar, specialise
 from bioneuro._jit.keys import Key, seed_from
-from bioneuro._jit.math import sigmoid
+from bioneuro._jit.math import rough_sigmoid, sigmoid
 from bioneuro._jit.philox import BLOCKS, philox, philox_blocks, uniform32, uniform64
 from bioneuro.errors import InvalidInput, check_number
 
@@ -65,10 +66,10 @@ _CHUNK = 640  # words drawn before they are converted, in loops that vectorise
 _HASHED_AT_ONCE = 1 << 17  # numbers converted to float64 at a time
 _MIX_0, _MIX_1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
 _HALF_WORD = np.uint64(32)
+_CLOSE = np.float32(2**-18)
 
 convert = Slot("convert(word, like) -> a number of the type of `like`")
 kind = Slot("kind, the last counter word")
-mean = Slot("mean(x) -> the probability of 1")
 
 
 def fill_uniform(key: Key, step: int, out: np.ndarray, rows=0) -> np.ndarray:
@@ -152,6 +153,7 @@ def hash_rows(X: np.ndarray) -> np.ndarray:
 
 def _fill(key, rows, step, out):
     like, words = out.dtype.type(0), np.empty(_CHUNK + 4 * BLOCKS, np.uint64)
+    out = borrowed(out)
     for i in range(out.shape[0]):
         for start in range(0, out.shape[1], _CHUNK):
             piece = out[i, start : start + _CHUNK]
@@ -177,25 +179,47 @@ draw_uniform = specialise(_fill, convert=uniform_from, kind=UNIFORM)
 draw_normal = specialise(_fill, convert=normal_from, kind=NORMAL)
 
 
-def _bernoulli(key, rows, step, x, out):
-    words, means = np.empty(_CHUNK + 4 * BLOCKS, np.uint64), np.empty(_CHUNK, x.dtype)
+@kernel
+def draw_bernoulli(key, rows, step, p, out):
+    """out_ij = 1 if the uniform draw of (row i, unit j) is below p_ij, else 0; p, out: (n, m)."""
+    words = np.empty(_CHUNK + 4 * BLOCKS, np.uint64)
+    p, out = borrowed((p, out))
     for i in range(out.shape[0]):
         for start in range(0, out.shape[1], _CHUNK):
-            piece, field = out[i, start : start + _CHUNK], x[i, start : start + _CHUNK]
+            piece, means = out[i, start : start + _CHUNK], p[i, start : start + _CHUNK]
             _fill_words(key, rows[i], step, UNIFORM, start, piece.shape[0], words)
-            for unit in range(piece.shape[0]):  # by itself: float32 fills twice the lanes that the words do
-                means[unit] = mean(field[unit])
             for unit in range(piece.shape[0]):
                 piece[unit] = uniform64(words[unit]) < means[unit]
 
 
-def _itself(p):
-    return p
+@kernel
+def draw_bernoulli_of_sigmoid(key, rows, step, x, out):
+    """out_ij = 1 if the uniform draw of (row i, unit j) is below sigmoid(x_ij), else 0; x, out: (n, m)."""
+    words, means = np.empty(_CHUNK + 4 * BLOCKS, np.uint64), np.empty(_CHUNK, np.float32)
+    x, out = borrowed((x, out))
+    for i in range(out.shape[0]):
+        for start in range(0, out.shape[1], _CHUNK):
+            piece, fields = out[i, start : start + _CHUNK], x[i, start : start + _CHUNK]
+            _fill_words(key, rows[i], step, UNIFORM, start, piece.shape[0], words)
+            if not _settled_roughly(words, fields, means, piece):
+                for unit in range(piece.shape[0]):
+                    piece[unit] = uniform64(words[unit]) < sigmoid(fields[unit])
 
 
-# out_ij = 1 if the uniform draw of (row i, unit j) is below p_ij, or below sigmoid(x_ij), else 0; p, x, out: (n, m)
-draw_bernoulli = specialise(_bernoulli, mean=_itself)
-draw_bernoulli_of_sigmoid = specialise(_bernoulli, mean=sigmoid)
+@scalar
+def _settled_roughly(words, fields, means, out):
+    """out_j = 1 if the draw is below sigmoid(fields_j), else 0, in rough numbers; False if a draw is too close to it.
+
+    Means are wrong by 2^-20 at most and draws by 2^-24, so that what lies _CLOSE apart lies on the same side.
+    """
+    close = 0
+    for unit in range(out.shape[0]):  # by itself: float32 fills twice the lanes that the words do
+        means[unit] = rough_sigmoid(np.float32(fields[unit]))
+    for unit in range(out.shape[0]):
+        draw = uniform32(words[unit])
+        out[unit] = draw < means[unit]
+        close += abs(draw - means[unit]) < _CLOSE
+    return close == 0
 
 
 @kernel

@@ -23,7 +23,7 @@ from llvmlite import ir
 from numba import carray, types
 from numba.extending import intrinsic
 
-from bioneuro._jit.emit import INDEX, INT32, REGISTER_BYTES, REGISTERS, Emitter, vector_code
+from bioneuro._jit.emit import ADDS_FROM_MEMORY, INDEX, INT32, REGISTER_BYTES, REGISTERS, Emitter, vector_code
 from bioneuro._jit.kernel import scalar, twin_of
 
 TILE_ROWS = 6  # rows of a tile of products; with TILE_VECTORS registers a row it fills three quarters of the registers
@@ -31,7 +31,9 @@ TILE_VECTORS = 4 if REGISTERS == 32 else 2
 DOT_ROWS = 6  # rows of a tile of scalar products
 DOT_COLUMNS = REGISTERS // 8
 PANEL = 64  # columns of a matrix that is stored panel by panel; whole registers of any processor
+_AHEAD = 2048  # bytes that patterns are fetched ahead: memory answers after some hundred nanoseconds
 STRIP_VECTORS = REGISTERS // 2  # registers of a strip, the tile of one row
+WIDE_STRIP_VECTORS = REGISTERS if ADDS_FROM_MEMORY else STRIP_VECTORS  # where rows are added as they are
 
 
 class Matrix(NamedTuple):
@@ -431,31 +433,27 @@ def count_differences(typing, a, a0, b, b0, words):
         a, b = e.address(0, a, a0), e.address(2, b, b0)
         width, chains = REGISTER_BYTES // 8, 4  # counts of several registers side by side hide the latency of one
         block = ir.VectorType(INDEX, width)
-        single = builder.module.declare_intrinsic("llvm.ctpop", [INDEX])
+
+        def count(place, total, mask=None):
+            left, right = (e.load(builder.gep(array, [place]), block, mask) for array in (a, b))
+            return builder.add(total, e.call("llvm.ctpop", builder.xor(left, right)))
 
         def add_registers(step, sums):
             first = builder.mul(step, e.index(width * chains))
-            counted = []
-            for chain, total in enumerate(sums):
-                at = [builder.add(first, e.index(chain * width))]
-                left, right = (e.load(builder.gep(array, at), block) for array in (a, b))
-                counted.append(builder.add(total, e.call("llvm.ctpop", builder.xor(left, right))))
-            return counted
+            e.fetch(builder.gep(a, [builder.add(first, e.index(_AHEAD // 8))]), chains * REGISTER_BYTES)
+            return [count(builder.add(first, e.index(n * width)), total) for n, total in enumerate(sums)]
 
-        def add_word(step, sums):
-            at = [builder.add(whole, step)]
-            differing = builder.xor(builder.load(builder.gep(a, at)), builder.load(builder.gep(b, at)))
-            return [builder.add(sums[0], builder.call(single, [differing]))]
+        def add_rest(step, sums):
+            place = builder.add(whole, builder.mul(step, e.index(width)))
+            return [count(place, sums[0], e.before(builder.sub(words, place), block))]
 
-        zeros = ir.Constant(block, [0] * width)
         steps = builder.udiv(words, e.index(width * chains))
-        sums = e.loop(steps, [zeros] * chains, add_registers)
+        whole = builder.mul(steps, e.index(width * chains))
+        sums = e.loop(steps, [ir.Constant(block, [0] * width)] * chains, add_registers)
         while len(sums) > 1:
             sums = [builder.add(*pair) for pair in zip(sums[::2], sums[1::2], strict=True)]
-        whole = builder.mul(steps, e.index(width * chains))
-        total = e.index(0)
-        for lane in range(width):
-            total = builder.add(total, builder.extract_element(sums[0], e.index(lane)))
-        return e.loop(builder.sub(words, whole), [total], add_word)[0]
+        rest = builder.udiv(builder.add(builder.sub(words, whole), e.index(width - 1)), e.index(width))
+        counts = e.loop(rest, sums, add_rest)[0]
+        return e.declared("llvm.vector.reduce.add", INDEX, [counts], vector=block)
 
     return types.int64(a, types.intp, b, types.intp, types.intp), generate

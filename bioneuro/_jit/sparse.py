@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from bioneuro._jit.kernel import kernel
-from bioneuro._jit.simd import STRIP_VECTORS, add_signed, lanes, part, sum_rows, sum_scaled_rows
+from bioneuro._jit.simd import STRIP_VECTORS, WIDE_STRIP_VECTORS, add_signed, lanes, part, sum_rows, sum_scaled_rows
 
 _ONE = np.uint64(1)
 
@@ -19,6 +19,9 @@ _ONE = np.uint64(1)
 def multiply_binary(rows, first, last, m, columns, out, out0, more):
     """out[out0 + j] (+)= sum over n in [first, last) of m[rows[n], j], for `columns` columns; rows: integers."""
     j, width = 0, lanes(out)
+    while j + WIDE_STRIP_VECTORS * width <= columns:
+        sum_rows(WIDE_STRIP_VECTORS, rows, first, last, part(m, 0, j), out, out0 + j, None, more)
+        j += WIDE_STRIP_VECTORS * width
     while j + STRIP_VECTORS * width <= columns:
         sum_rows(STRIP_VECTORS, rows, first, last, part(m, 0, j), out, out0 + j, None, more)
         j += STRIP_VECTORS * width

@@ -27,6 +27,7 @@ from bioneuro._jit.kernel import kernel, scalar
 from bioneuro._jit.processor import (
     atomic_add,
     atomic_load,
+    claim,
     float_state,
     flush_subnormals,
     pause,
@@ -86,6 +87,7 @@ def barrier(team):
             pause()
         else:
             yield_to_others()
+        claim(team, _ARRIVED)  # read and kept: the addition at the next barrier then waits for no other core
     return True
 
 

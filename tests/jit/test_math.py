@@ -78,7 +78,15 @@ def test_small_results_become_subnormal_before_they_vanish(dtype):
     assert compute("exp", x)[0] > 0
 
 
-@pytest.mark.parametrize("name", FUNCTIONS)
+@pytest.mark.parametrize("dtype", TYPES)
+def test_the_rough_sigmoid_is_within_the_stated_distance(dtype):
+    x = np.concatenate([np.linspace(-20, 20, 4001), arguments("sigmoid", dtype), [np.inf, -np.inf]]).astype(dtype)
+    exact = 1 / (1 + np.exp(-x.astype(np.longdouble)))
+    assert np.abs(compute("rough_sigmoid", x) - exact).max() <= 2.0**-20
+    assert np.isnan(compute("rough_sigmoid", np.array([np.nan], dtype))).all()
+
+
+@pytest.mark.parametrize("name", [*FUNCTIONS, "rough_sigmoid"])
 def test_plain_calls_keep_the_type_and_take_arrays(name):
     for value in (0.3, np.float32(0.3), np.array([0.3, 700.0]), np.array([0.3], np.float32)):
         result = getattr(math, name)(value)

@@ -9,10 +9,12 @@ import pytest
 from llvmlite import binding, ir
 
 from bioneuro._jit import processor
+from bioneuro._jit.emit import fetch_line
 from bioneuro._jit.kernel import kernel
 from bioneuro._jit.processor import (
     atomic_add,
     atomic_load,
+    claim,
     float_state,
     flush_subnormals,
     pause,
@@ -39,8 +41,9 @@ def _old_and_new(words):
 
 
 @kernel
-def _wait():
+def _wait(words):
     pause()
+    claim(words, 1)
     yield_to_others()
     return True
 
@@ -83,10 +86,13 @@ def test_atomic_words_are_whole_vectors_of_64_bits(words):
 
 
 @small
-def test_waiting_ends():
-    assert _wait()
+def test_waiting_ends_and_changes_nothing():
+    words = np.array([1, 2], np.int64)
+    assert _wait(words)
     pause()
+    claim(words, 1)
     yield_to_others()
+    assert words.tolist() == [1, 2]
 
 
 @compiled_only
@@ -106,12 +112,12 @@ def test_subnormal_results_and_arguments_are_zero_until_the_mode_is_restored(dty
 
 
 TARGETS = {  # what every processor calls its instructions
-    "aarch64-linux-gnu": ["mrs", "msr", "fpcr", "isb", "ldaxr", "stlxr", "ldar"],
-    "arm64-apple-darwin": ["mrs", "msr", "fpcr", "isb", "ldaxr", "stlxr", "ldar"],
-    "aarch64-pc-windows-msvc": ["mrs", "msr", "fpcr", "isb", "ldaxr", "stlxr", "ldar"],
-    "x86_64-pc-linux-gnu": ["stmxcsr", "ldmxcsr", "pause", "lock", "xadd"],
-    "x86_64-pc-windows-msvc": ["stmxcsr", "ldmxcsr", "pause", "lock", "xadd"],
-    "powerpc64le-linux-gnu": ["lwsync", "ldarx"],
+    "aarch64-linux-gnu": ["mrs", "msr", "fpcr", "isb", "prfm", "ldaxr", "stlxr", "ldar"],
+    "arm64-apple-darwin": ["mrs", "msr", "fpcr", "isb", "prfm", "ldaxr", "stlxr", "ldar"],
+    "aarch64-pc-windows-msvc": ["mrs", "msr", "fpcr", "isb", "prfm", "ldaxr", "stlxr", "ldar"],
+    "x86_64-pc-linux-gnu": ["stmxcsr", "ldmxcsr", "pause", "prefetch", "lock", "xadd"],
+    "x86_64-pc-windows-msvc": ["stmxcsr", "ldmxcsr", "pause", "prefetch", "lock", "xadd"],
+    "powerpc64le-linux-gnu": ["lwsync", "ldarx", "dcbt"],
 }
 
 
@@ -132,6 +138,7 @@ def test_the_instructions_exist_on_other_systems(triple):
     state = processor._emit_float_state(builder)
     processor._emit_flush_subnormals(builder)
     processor._emit_pause(builder)
+    fetch_line(builder, function.args[0], to_write=True)
     processor._emit_yield(builder)
     old = processor._emit_atomic_add(builder, function.args[0], ir.Constant(word, 1))
     new = processor._emit_atomic_load(builder, function.args[0])

@@ -5,9 +5,11 @@ import pytest
 
 from bioneuro._jit import distributions
 from bioneuro._jit.kernel import kernel
+from bioneuro._jit.math import sigmoid
 from bioneuro._jit.philox import BLOCKS
 from bioneuro._jit.random import (
     Key,
+    draw_bernoulli_of_sigmoid,
     fill_bernoulli,
     fill_normal,
     fill_poisson,
@@ -47,6 +49,12 @@ def _single_draws(key, row, step, chance, rate, out):
         out[1, j] = distributions.bernoulli(k0, k1, row, unit, step, chance)
         out[2, j] = distributions.normal(k0, k1, row, unit, step)
         out[3, j] = distributions.poisson(k0, k1, row, unit, step, rate)
+
+
+@kernel
+def _sigmoids(x, out):
+    for j in range(x.shape[0]):
+        out[j] = sigmoid(x[j])
 
 
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
@@ -131,6 +139,18 @@ def test_bernoulli_is_the_uniform_draw_compared_with_p_in_every_type():
     assert (fill_bernoulli(KEY, 0, p[0], np.empty((3, 4))) == (uniform < p[0])).all()
     assert not fill_bernoulli(KEY, 0, 0.0, np.ones(50)).any()
     assert fill_bernoulli(KEY, 0, 1.0, np.zeros(50)).all()
+
+
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+@pytest.mark.parametrize("beside", [0.0, 1e-7, 1e-5, 1.0])
+def test_a_unit_is_on_where_its_draw_is_below_the_sigmoid_however_close(dtype, beside):
+    uniform = fill_uniform(KEY, 0, np.empty((2, 700)))
+    fields = (np.log(uniform / (1 - uniform)) + beside * np.resize([1, -1, 0], uniform.shape)).astype(dtype)
+    fields[:, :3] = np.inf, -np.inf, np.nan
+    means, drawn = np.empty_like(fields), np.empty_like(fields)
+    _sigmoids(fields.reshape(-1), means.reshape(-1))
+    draw_bernoulli_of_sigmoid(KEY.words, np.arange(2, dtype=np.uint64), np.uint64(0), fields, drawn)
+    assert drawn.tolist() == (uniform < means).tolist()
 
 
 def test_rates_may_differ_by_unit_and_zero_never_counts():

@@ -171,7 +171,7 @@ def test_differing_bits_are_counted():
         assert count_differences(a, 7, b, 2, words) == simd.count_differences.loop(a, 7, b, 2, words) == expected
 
 
-@pytest.mark.parametrize("columns", [0, 1, 5, 37, 300])
+@pytest.mark.parametrize("columns", [0, 1, 5, 37, 300, 600])
 @pytest.mark.parametrize("more", [False, True])
 def test_products_of_sparse_rows_have_any_width_and_stop_at_their_end(columns, more):
     draw = np.random.default_rng(columns)
