@@ -1,8 +1,9 @@
-"""Named tuples of arrays that kernels hand on by the dozen in every microsecond.
+"""Arrays without an owner, and tables of them that are handed on by address.
 
-Numba passes a tuple by copying what it holds, seven words for each array, and counts the holders of an array in a word
-that all threads share; both cost more than a small step does. `borrowed` gives the same tuple as one address, with
-nothing to count; whoever called the kernel holds the arrays themselves until it returns.
+Numba counts the holders of an array in a word that all threads share, and passes a tuple by copying what it holds,
+seven words for each array; a kernel that hands arrays on by the dozen in every microsecond spends more time on that
+than on its numbers. `borrowed` gives the same arrays with nothing to count, and a named tuple as one address; whoever
+called the kernel holds the arrays themselves until it returns.
 """
 
 from __future__ import annotations
@@ -46,16 +47,21 @@ def _read_field(context, builder, borrowed, value, name):
 
 
 def _borrowed(typing, values):
+    named = isinstance(values, types.BaseNamedTuple)
+
     def generate(context, builder, signature, given):
-        place = cgutils.alloca_once(builder, given[0].type)
-        builder.store(_without_owner(context, builder, values, given[0]), place)
+        value = _without_owner(context, builder, values, given[0])
+        if not named:
+            return value
+        place = cgutils.alloca_once(builder, value.type)
+        builder.store(value, place)
         return builder.bitcast(place, ir.IntType(8).as_pointer())
 
-    return Borrowed(values)(values), generate
+    return (Borrowed(values) if named else values)(values), generate
 
 
 def borrowed(values):
-    """A named tuple, with arrays and such tuples in it, for the kernel that asks for it and those it calls."""
+    """An array, or a tuple with arrays in it that nobody changes, for the kernel that asks and those that it calls."""
     return values
 
 

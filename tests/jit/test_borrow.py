@@ -61,6 +61,16 @@ def test_a_tuple_put_together_in_a_kernel_can_be_borrowed():
     np.testing.assert_array_equal(others, [[0, 0], [110, 0], [0, 0]])
 
 
+@kernel
+def second(values):
+    return borrowed(values)[1]
+
+
+def test_an_array_and_a_tuple_without_names_can_be_borrowed():
+    assert second(np.array([1.0, 2.0])) == 2.0
+    assert second((np.zeros(1), np.array([3.0])))[0] == 3.0
+
+
 @pytest.mark.skipif(numba.config.DISABLE_JIT, reason="nothing is compiled")
 def test_the_caller_still_owns_what_was_lent():
     things = new_things()
