@@ -36,7 +36,7 @@ def reason_against(network: Network, optimizer: Transform, parameters: Parameter
     """Why a training must be run by the plain loop, step by step; None if it can be compiled.
 
     Which chains can be, `bioneuro.optim.fused` says. Dropout, noise, normalisation, penalties, weights, emphasis,
-    schedules, callbacks and early stopping never stand against it.
+    schedules, early stopping and callbacks after epochs never stand against it; callbacks after every step do.
     """
     if numba.config.DISABLE_JIT:
         return "the JIT is off"

@@ -56,7 +56,10 @@ _ROWS = 4096  # at a time, where the losses of all are asked for
 
 
 class Progress(NamedTuple):
-    """What a callback sees at the end of each epoch; returning True stops the training."""
+    """What a callback sees at the end of each epoch; returning True stops the training.
+
+    After a step, `loss` is the mean over the rows that the epoch under way has shown, and `epoch` counts whole ones.
+    """
 
     epoch: int
     step: int
@@ -101,6 +104,7 @@ def fit(
     weights : (n,) >= 0, how much each row counts: losses are weighted means. Refused by gradient estimators that do not
         say `takes_weights`.
     callbacks : called with a `Progress` after each epoch; True stops. One with `begin` is first given the parameters.
+        One with `after_step` is given a `Progress` after every step too; the training is then not compiled.
     validation : a loss to be watched, lower is better; the best parameters seen are returned.
     patience : stop after so many epochs without a lower validation loss.
     checkpoint : a file, read if it exists and written every few seconds, at the end and at Ctrl-C.
@@ -159,6 +163,7 @@ def fit(
         state,
         before,
         run,
+        [callback.after_step for callback in callbacks if hasattr(callback, "after_step")],
     )
     for callback in callbacks:
         if hasattr(callback, "begin"):
@@ -191,7 +196,9 @@ class _Trainer:
         state,
         before,
         run,
+        after_step,
     ):
+        self.after_step, self.stopped = after_step, False
         self.parameters = parameters.copy()
         self.gradient = copy.deepcopy(gradient) if hasattr(gradient, "state") else gradient  # its memory is the run's
         self.X, self.y = X, y
@@ -224,7 +231,7 @@ class _Trainer:
     def _compiled(self):
         """A new program, where there can be one; it may keep the weights, which it has overwritten."""
         offer = getattr(self.gradient, "program", None)
-        if offer is None:
+        if offer is None or self.after_step:
             return None
         weights = self.weights.copy() if self.emphasis.corrects else self.weights
         return offer(self.parameters, self.X, self.y, self.optimizer, self.batch_size, weights, self.weight_of_row)
@@ -242,7 +249,7 @@ class _Trainer:
                     self._run_epochs(min(self._epochs_at_once(callbacks), epochs - before), interruption)
                 if self.step % self.steps_per_epoch:  # interrupted on the way
                     break
-                stop = self._end_epoch(callbacks) or interruption.requested
+                stop = self._end_epoch(callbacks) or interruption.requested or self.stopped
                 bar.update(self.epoch - before)
                 bar.set_postfix(loss=f"{self.loss[-1]:.4g}")
                 if checkpoint is not None and time.monotonic() - written > CHECKPOINT_SECONDS:
@@ -301,7 +308,7 @@ class _Trainer:
     def _step_by_step(self, interruption: Interruption) -> None:
         start = self.step % self.steps_per_epoch
         options = {"weights": self.weights, "weight_of_row": self.weight_of_row, "start": start}
-        for batch in batches(self.X, self.y, self.orders[self.epoch], self.batch_size, **options):
+        for batch in self._watched(batches(self.X, self.y, self.orders[self.epoch], self.batch_size, **options)):
             self.out.theta[...] = 0
             loss = self.gradient(self.parameters, batch, self.key, self.before + self.step, self.out)
             if not np.isfinite(loss):
@@ -311,6 +318,19 @@ class _Trainer:
             self._count(np.array([loss * self._weight(batch.rows)]))
             if interruption.requested:
                 break
+
+    def _watched(self, minibatches: Iterable[Batch]) -> Iterable[Batch]:
+        """The minibatches of an epoch; when the next one is asked for, callbacks see the step that was taken."""
+        epochs, rows = len(self.loss), self.orders[self.epoch]
+        for batch in minibatches:
+            yield batch
+            shown = self._weight(rows[: (self.step - epochs * self.steps_per_epoch) * self.batch_size])
+            loss = self.loss[-1] if len(self.loss) > epochs else self.open_loss / shown
+            latest = self.validation_loss[-1] if self.validation_loss else None
+            seen = Progress(self.epoch, self.step, loss, latest, self.parameters)
+            if any([callback(seen) for callback in self.after_step]):
+                self.stopped = True
+                return
 
     def _in_pieces(self, interruption: Interruption) -> None:
         """The same in compiled pieces that may reach over the ends of epochs."""

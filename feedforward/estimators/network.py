@@ -22,7 +22,7 @@ PARAMETERS = """
     ----------
     hidden_layer_sizes : sizes of the hidden layers, where no topology is given.
     topology : any acyclic `Topology` with one input and one output population; checked against the data, never altered.
-    unit : unit type of the hidden layers, where no topology is given.
+    unit : unit type of the hidden layers, where no topology is given: a name, or an object such as `Sigmoid(0.1)`.
     loss : "auto" (by the output units), "cross-entropy", "logistic", "squared", "absolute", "huber" or `Huber(delta)`.
     optimizer : a name of `bioneuro.optim.OPTIMIZERS` ("adam", "momentum", "nesterov", ...); a function that makes a
         `Transform` of the rate, such as lambda rate: optim.chain(optim.adam(rate), optim.max_norm(3)); or a
@@ -62,7 +62,8 @@ PARAMETERS = """
     dtype : "float32", "float64" or "auto": float64 for fewer than 10,000 numbers in X, where speed is no matter, and
         float32 beyond.
     warm_start : begin `fit` where the last one ended. progress : show a bar.
-    callbacks : functions of a `bioneuro.training.Progress`, called after each epoch; True stops.
+    callbacks : functions of a `bioneuro.training.Progress`, called after each epoch; True stops. One with `after_step`
+        is given a `Progress` after every step too, which costs the compiled epochs.
     checkpoint : a file from which an interrupted fit resumes, bit for bit.
     random_state : None, int, Generator or RandomState; `seed_` keeps what was drawn.
 

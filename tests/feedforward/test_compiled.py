@@ -90,6 +90,14 @@ def test_regressors_and_ensembles_stay_compiled(steps):
     assert not steps
 
 
+class SeesSteps:
+    def __call__(self, progress):
+        return False
+
+    def after_step(self, progress):
+        return False
+
+
 TIED = Topology(
     [Population("input", 4, "input"), Population("hidden", 3), Population("output", 4, "output")],
     [Dense("input", "hidden"), Dense("hidden", "output", tied_to="input->hidden")],
@@ -104,8 +112,16 @@ TIED = Topology(
         NetworkClassifier(**SETTINGS, optimizer=around(behind=[optim.clip(1.0)])),
         NetworkRegressor(**SETTINGS, topology=TIED),
         Autoencoder((3,), epochs=1),
+        NetworkClassifier(**SETTINGS, callbacks=[SeesSteps()]),
     ],
-    ids=["YellowFin", "hidden softmax units", "a chain in another order", "tied weights", "corrupted inputs"],
+    ids=[
+        "YellowFin",
+        "hidden softmax units",
+        "a chain in another order",
+        "tied weights",
+        "corrupted inputs",
+        "a callback after every step",
+    ],
 )
 def test_what_goes_step_by_step_is_what_the_docs_name(net, steps):
     net.fit(X, X if isinstance(net, NetworkRegressor) else y)

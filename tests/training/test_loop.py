@@ -11,6 +11,7 @@ from bioneuro import Topology, optim
 from bioneuro.errors import InvalidInput, NotFiniteError
 from bioneuro.initializers import initialise
 from bioneuro.training import Key, TrainingInterrupted, fit
+from bioneuro.training.batches import epoch_order
 
 pytestmark = pytest.mark.small
 NET = Topology.mlp(4, 3, unit="linear", output="linear")
@@ -156,6 +157,44 @@ def test_every_callback_sees_every_epoch_and_any_of_them_stops():
     assert seen == [1, 2, 3, 4]
     assert len(also) == 4
     assert len(recording["loss"]) == 4
+
+
+class SeesSteps:
+    """A callback that keeps what it sees after every step, and may stop the training."""
+
+    def __init__(self, stop_at=None):
+        self.stop_at, self.steps, self.epochs, self.weights = stop_at, [], [], []
+
+    def __call__(self, progress):
+        self.epochs.append(progress)
+
+    def after_step(self, progress):
+        self.steps.append(progress)
+        self.weights.append(progress.parameters.theta.copy())
+        return progress.step == self.stop_at
+
+
+def test_a_callback_may_see_every_step():
+    seen, plain = SeesSteps(), train(epochs=3)
+    recording = train(epochs=3, callbacks=[seen])
+    assert recording.parameters.theta.tobytes() == plain.parameters.theta.tobytes()
+    assert [progress.step for progress in seen.steps] == list(range(1, 16))  # 5 in an epoch
+    assert [progress.epoch for progress in seen.steps] == [k // 5 for k in range(1, 16)]
+    assert [progress.loss for progress in seen.steps[4::5]] == recording["loss"].tolist()
+    first = seen.weights[0] - start().theta
+    rows = epoch_order(37, KEY, 0)[:8]
+    gradient = X[rows].T @ (X[rows] @ start()["input->output"] - Y[rows]) / 8
+    np.testing.assert_allclose(first[:12], -0.05 * gradient.ravel(), rtol=1e-12)
+    assert len(seen.epochs) == 3
+
+
+@pytest.mark.parametrize("step", [7, 10])
+def test_a_callback_may_stop_after_any_step_and_the_rest_be_made_up(step):
+    recording = train(epochs=4, callbacks=[SeesSteps(stop_at=step)])
+    assert recording.state.step == step
+    assert not recording.interrupted
+    rest = train(epochs=4, state=recording.state)
+    assert rest.parameters.theta.tobytes() == train(epochs=4).parameters.theta.tobytes()
 
 
 def test_a_loss_that_is_not_finite_stops_with_the_weights_of_the_last_good_epoch():
