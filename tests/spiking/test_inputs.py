@@ -89,6 +89,16 @@ def test_the_spread_of_the_membrane_under_noise_is_sigma_over_the_root_of_two():
     assert abs(settled.mean() - 1e-3) < 4 * 4e-3 / np.sqrt(2 * 4000)
 
 
+def test_noise_of_every_neuron_and_population_is_its_own():
+    populations = [Population(name, 200, "hidden", INERT, bias=False) for name in ("a", "b")]
+    params = Parameters.zeros(Topology(populations), "float64")
+    noise = NoiseCurrent(4e-3)
+    run = simulate(params, {"a": noise, "b": noise}, 1e-4 * 3, record=["voltage"], random_state=0)
+    first, second = (run[f"voltage.{name}"][-1] for name in ("a", "b"))
+    assert len(np.unique(first)) == 200
+    assert abs(np.corrcoef(first, second)[0, 1]) < 4 / np.sqrt(200)
+
+
 def test_poisson_spikes_come_from_start_to_stop():
     source = Population("in", 50, "input", "linear", bias=False)
     cells = Population("cells", 2, "output", INERT, bias=False)

@@ -355,6 +355,22 @@ def test_ctrl_c_keeps_the_recording_so_far():
     assert bytes_of(go(run.state.time, record=["spikes"]))["weights"] == bytes_of(run)["weights"]
 
 
+def test_a_run_ends_with_the_call_of_the_kernel_in_which_ctrl_c_comes(monkeypatch):
+    original, calls = engine._Run._call, []
+
+    def press_in_the_third(run, n_steps):
+        calls.append(original(run, n_steps))
+        if len(calls) == 3:
+            signal.raise_signal(signal.SIGINT)
+        return calls[-1]
+
+    monkeypatch.setattr(engine._Run, "_call", press_in_the_third)
+    with pytest.warns(TrainingInterrupted):
+        run = go(1.0)
+    assert len(calls) == 3
+    assert run.state.step == sum(calls) == len(run["times"])
+
+
 def test_two_ctrl_c_within_a_second_end_a_loop_of_runs_and_slow_ones_only_the_runs():
     def press():
         os.kill(os.getpid(), signal.SIGINT)
