@@ -2,7 +2,7 @@
 
 python examples/training/gradient_noise.py
 
-Left: how far the gradient of b rows is from that of all n = 256; lines: sqrt((n - b) / (b (n - 1))) x noise of one row.
+Left: how far the gradient of b rows is from that of all n = 128; lines: sqrt((n - b) / (b (n - 1))) x noise of one row.
 Right: steps until the mean loss of an epoch is below 0.1, at the best of four rates, for each batch size; mean of two
 seeds. Twice the rows take half the steps only up to where the noise is as large as the gradient.
 """
@@ -17,7 +17,7 @@ from bioneuro.viz.style import GREY, LINES, MARKERS, PALETTE, SETTINGS
 from feedforward import NetworkClassifier
 from feedforward.instruments import gradients
 
-ROWS, SIZES, RATES, few = 256, 4.0 ** np.arange(6), 0.04 * 4.0 ** np.arange(4), 2 ** np.arange(8)
+ROWS, SIZES, RATES, few = 128, 4.0 ** np.arange(6), 0.04 * 4.0 ** np.arange(4), 2 ** np.arange(7)
 digits, draw, equal = bioneuro.load_digits(), np.random.default_rng(0), []
 
 

@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 
 import bioneuro
 from bioneuro import Parameters, Topology, optim, training, viz
-from bioneuro._jit.keys import Key
 from bioneuro.initializers import initialise
 from bioneuro.viz.style import SETTINGS
 from feedforward import NetworkClassifier
@@ -46,7 +45,7 @@ for ax, H, title in zip(axes[0], (ALONG, TURNED), ("Steep and flat along the axe
     viz.descent_paths(lambda w, H=H: np.sum(w @ H * w, axis=1) / 2, paths, minimum=[0, 0], title=title, ax=ax)
 digits = bioneuro.load_digits()
 net, X, Y = Topology.mlp(64, 30, 10), digits.X - digits.X.mean(axis=0), np.eye(10, dtype="float32")[digits.y]
-settings, tried, losses = {"rates": RATES, "share": 0.25, "steps": 100, "key": Key.from_seed(0)}, {}, {}
+settings, tried, losses = {"rates": RATES, "share": 0.25, "steps": 100, "key": training.Key.from_seed(0)}, {}, {}
 for name in RACERS:
     found = training.find_learning_rate(initialise(net), Backprop(Network(net)), X, Y, optimizer=name, **settings)
     learner = NetworkClassifier((30,), optimizer=name, learning_rate=found.best, l2=0, epochs=EPOCHS)
