@@ -19,6 +19,7 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
+from numba.core.typing.templates import infer_global, make_intrinsic_template
 from numba.extending import overload
 
 from bioneuro._jit.forms import INNER, Forms
@@ -84,6 +85,22 @@ def twin_of(twin: types.FunctionType) -> Callable:
     """
     _twins.add(twin)
     return overload(twin, jit_options=_OPTIONS | INNER | {"forceinline": True})
+
+
+def instruction_for(twin: types.FunctionType) -> Callable:
+    """Register the LLVM code that kernels run instead of the plain-Python `twin`, without a function of its own.
+
+    The decorated function is what `numba.extending.intrinsic` takes: the types of the arguments to a signature and the
+    function that builds the code.
+    """
+    _twins.add(twin)
+
+    def register(build: Callable) -> Callable:
+        template = make_intrinsic_template(twin, build, twin.__name__)
+        infer_global(twin, numba.types.Function(template))
+        return build
+
+    return register
 
 
 def specialise(template: Callable, /, **bound) -> Callable:
