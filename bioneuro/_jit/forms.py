@@ -10,12 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from types import FunctionType
 
+from numba import types
+from numba.core.compiler import Compiler
 from numba.core.dispatcher import Dispatcher, NullCache
 from numba.core.registry import CPUDispatcher
 
-INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+from bioneuro._jit.parts import INNER, PartCompiler
+
 _FOR_PYTHON = {"no_cfunc_wrapper": True}
 _OTHERS = {"inner": INNER, "address": {"no_cpython_wrapper": True, "no_cfunc_wrapper": False}}
+_COMPILERS = {"inner": PartCompiler, "address": Compiler}
 
 
 class Forms(CPUDispatcher):
@@ -33,7 +37,8 @@ class Forms(CPUDispatcher):
         """Return the form called `name`: "inner", for calls by kernels, or "address"."""
         made = self.__dict__.setdefault("_made", {})
         if name not in made:
-            form = CPUDispatcher(_renamed(self.py_func, name), targetoptions={**self.targetoptions, **_OTHERS[name]})
+            options = {**self.targetoptions, **_OTHERS[name]}
+            form = CPUDispatcher(_renamed(self.py_func, name), targetoptions=options, pipeline_class=_COMPILERS[name])
             if not isinstance(self._cache, NullCache):
                 form.enable_caching()
             made[name] = form
@@ -45,8 +50,8 @@ class Forms(CPUDispatcher):
         yield from self.__dict__.get("_made", {}).values()
 
     def get_call_template(self, args, kws):
-        """What Numba asks for when a kernel calls this function."""
-        return self.form("inner").get_call_template(args, kws)
+        """What Numba asks for when a kernel calls this function; numbers written out in a call make no other code."""
+        return self.form("inner").get_call_template(tuple(map(types.unliteral, args)), kws)
 
     def get_overload(self, sig):
         """The same, once the types are known."""

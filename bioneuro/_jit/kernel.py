@@ -22,7 +22,8 @@ import numpy as np
 from numba.core.typing.templates import infer_global, make_intrinsic_template
 from numba.extending import overload
 
-from bioneuro._jit.forms import INNER, Forms
+from bioneuro._jit.forms import Forms
+from bioneuro._jit.parts import PART
 from bioneuro.errors import InvalidInput, choose
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
@@ -84,7 +85,7 @@ def twin_of(twin: types.FunctionType) -> Callable:
     Python calls of `twin`, and everything when the JIT is off, run `twin` itself.
     """
     _twins.add(twin)
-    return overload(twin, jit_options=_OPTIONS | INNER | {"forceinline": True})
+    return overload(twin, jit_options=_OPTIONS | PART | {"forceinline": True})
 
 
 def instruction_for(twin: types.FunctionType) -> Callable:
