@@ -181,6 +181,13 @@ def test_a_new_kernel_takes_the_functions_it_calls_from_the_disk(copied_package)
     assert output.split() == ["13.0", "1", "1"]
 
 
+def test_kernels_on_disk_are_loaded_without_the_rules_of_the_compiler(copied_package):
+    package, answers = copied_package
+    answers()
+    code = "import sys; from bioneuro import probe; probe._main(); print('numba.np.arraymath' in sys.modules)"
+    assert run("-c", code, cache=package.parent / "cache", cwd=package.parent).split()[-1] == "False"
+
+
 def test_editing_a_shared_scalar_changes_the_answer_of_its_callers(copied_package):
     package, answers = copied_package
     assert answers()[0] == [1.0, 12.0, 5.0]
