@@ -8,9 +8,8 @@ from __future__ import annotations
 import numpy as np
 from llvmlite import ir
 from numba import types
-from numba.extending import intrinsic
 
-from bioneuro._jit.kernel import twin_of
+from bioneuro._jit.kernel import instruction_for
 
 _BITS_OF = {types.float64: types.uint64, types.float32: types.uint32}
 _FLOAT_OF = {bits: number for number, bits in _BITS_OF.items()}
@@ -32,8 +31,8 @@ def float_of(bits):
     return bits.view(np.float64 if bits.dtype == np.uint64 else np.float32)
 
 
-@intrinsic
-def _multiply_wide(_, a, b):
+@instruction_for(multiply_wide)
+def _(typing, a, b):
     def generate(context, builder, signature, arguments):
         word, double = ir.IntType(64), ir.IntType(128)
         product = builder.mul(*(builder.zext(argument, double) for argument in arguments))
@@ -43,26 +42,21 @@ def _multiply_wide(_, a, b):
     return types.UniTuple(types.uint64, 2)(types.uint64, types.uint64), generate
 
 
-@intrinsic
-def _reinterpret(_, x):
-    target = _BITS_OF.get(x) or _FLOAT_OF[x]
+@instruction_for(bits_of)
+def _(typing, x):
+    return _reinterpret(x, _BITS_OF)
+
+
+@instruction_for(float_of)
+def _(typing, bits):
+    return _reinterpret(bits, _FLOAT_OF)
+
+
+def _reinterpret(x, targets):
+    if x not in targets:
+        return None
 
     def generate(context, builder, signature, arguments):
-        return builder.bitcast(arguments[0], context.get_value_type(target))
+        return builder.bitcast(arguments[0], context.get_value_type(signature.return_type))
 
-    return target(x), generate
-
-
-@twin_of(multiply_wide)
-def _(a, b):
-    return lambda a, b: _multiply_wide(a, b)
-
-
-@twin_of(bits_of)
-def _(x):
-    return (lambda x: _reinterpret(x)) if x in _BITS_OF else None
-
-
-@twin_of(float_of)
-def _(bits):
-    return (lambda bits: _reinterpret(bits)) if bits in _FLOAT_OF else None
+    return targets[x](x), generate

@@ -8,12 +8,13 @@ called the kernel holds the arrays themselves until it returns.
 
 from __future__ import annotations
 
-import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.core.typing.templates import AttributeTemplate
-from numba.extending import infer_getattr, intrinsic, lower_getattr_generic, models, register_model
+from numba.extending import infer_getattr, lower_getattr_generic, models, register_model
+
+from bioneuro._jit.kernel import instruction_for
 
 
 class Borrowed(types.Type):
@@ -46,7 +47,13 @@ def _read_field(context, builder, borrowed, value, name):
     return builder.load(builder.gep(pointer, [ir.IntType(32)(0), ir.IntType(32)(place)]))
 
 
-def _borrowed(typing, values):
+def borrowed(values):
+    """An array, or a tuple with arrays in it that nobody changes, for the kernel that asks and those that it calls."""
+    return values
+
+
+@instruction_for(borrowed)  # no overload: a function of its own would take the place with it when it returns
+def _(typing, values):
     named = isinstance(values, types.BaseNamedTuple)
 
     def generate(context, builder, signature, given):
@@ -58,15 +65,6 @@ def _borrowed(typing, values):
         return builder.bitcast(place, ir.IntType(8).as_pointer())
 
     return (Borrowed(values) if named else values)(values), generate
-
-
-def borrowed(values):
-    """An array, or a tuple with arrays in it that nobody changes, for the kernel that asks and those that it calls."""
-    return values
-
-
-if not numba.config.DISABLE_JIT:  # no overload: a function of its own would take the place with it when it returns
-    borrowed = intrinsic(_borrowed)
 
 
 def _without_owner(context, builder, kind, value):

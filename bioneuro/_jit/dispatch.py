@@ -19,9 +19,8 @@ import numba
 from llvmlite import ir
 from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
-from bioneuro._jit.kernel import twin_of
+from bioneuro._jit.kernel import instruction_for
 
 _WORD, _PLACE_BITS, _TAGS = ir.IntType(64), 48, 0x7FFF
 
@@ -55,13 +54,8 @@ def _tag(kinds: Iterable[types.Type]) -> int:
     return (1 + int.from_bytes(digest, "little") % _TAGS) << _PLACE_BITS
 
 
-@twin_of(call)
-def _(address, arguments):
-    return lambda address, arguments: _call(address, arguments)
-
-
-@intrinsic
-def _call(typing, address, arguments):
+@instruction_for(call)
+def _(typing, address, arguments):
     tag = _tag(arguments.types)
 
     def generate(context, builder, signature, given):

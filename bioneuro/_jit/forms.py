@@ -7,18 +7,35 @@ form is compiled by itself, the first time that somebody calls the function in t
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FunctionType
 
+from numba import types
+from numba.core.caching import FunctionCache
+from numba.core.compiler import Compiler
 from numba.core.dispatcher import Dispatcher, NullCache
 from numba.core.registry import CPUDispatcher
+from numba.core.runtime import rtsys
 
-INNER = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+from bioneuro._jit.parts import INNER, PartCompiler
+
 _FOR_PYTHON = {"no_cfunc_wrapper": True}
 _OTHERS = {"inner": INNER, "address": {"no_cpython_wrapper": True, "no_cfunc_wrapper": False}}
+_COMPILERS = {"inner": PartCompiler, "address": Compiler}
 
 
-class Forms(CPUDispatcher):
+class _Form(CPUDispatcher):
+    def enable_caching(self):
+        self._cache = _Cache(self.py_func)
+
+    def compile(self, sig):
+        with _uncollected():
+            return super().compile(sig)
+
+
+class Forms(_Form):
     """The form of a function for Python, which knows the others. Kernels that name it call the inner one."""
 
     @classmethod
@@ -33,7 +50,8 @@ class Forms(CPUDispatcher):
         """Return the form called `name`: "inner", for calls by kernels, or "address"."""
         made = self.__dict__.setdefault("_made", {})
         if name not in made:
-            form = CPUDispatcher(_renamed(self.py_func, name), targetoptions={**self.targetoptions, **_OTHERS[name]})
+            options = {**self.targetoptions, **_OTHERS[name]}
+            form = _Form(_renamed(self.py_func, name), targetoptions=options, pipeline_class=_COMPILERS[name])
             if not isinstance(self._cache, NullCache):
                 form.enable_caching()
             made[name] = form
@@ -45,12 +63,32 @@ class Forms(CPUDispatcher):
         yield from self.__dict__.get("_made", {}).values()
 
     def get_call_template(self, args, kws):
-        """What Numba asks for when a kernel calls this function."""
-        return self.form("inner").get_call_template(args, kws)
+        """What Numba asks for when a kernel calls this function; numbers written out in a call make no other code."""
+        return self.form("inner").get_call_template(tuple(map(types.unliteral, args)), kws)
 
     def get_overload(self, sig):
         """The same, once the types are known."""
         return self.form("inner").get_overload(sig)
+
+
+class _Cache(FunctionCache):
+    def load_overload(self, sig, target_context):
+        """Load what is there without the type rules for all of NumPy, 0.2 s, which compilers alone have use for."""
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
+
+
+@contextmanager
+def _uncollected():
+    """Leave garbage where it is: the collector would go through millions of the compiler's objects again and again."""
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
 
 
 def _renamed(function: FunctionType, ending: str) -> FunctionType:

@@ -19,9 +19,11 @@ from typing import NamedTuple
 
 import numba
 import numpy as np
+from numba.core.typing.templates import infer_global, make_intrinsic_template
 from numba.extending import overload
 
-from bioneuro._jit.forms import INNER, Forms
+from bioneuro._jit.forms import Forms
+from bioneuro._jit.parts import PART
 from bioneuro.errors import InvalidInput, choose
 
 _OPTIONS = {"nogil": True, "error_model": "numpy"}
@@ -83,7 +85,23 @@ def twin_of(twin: types.FunctionType) -> Callable:
     Python calls of `twin`, and everything when the JIT is off, run `twin` itself.
     """
     _twins.add(twin)
-    return overload(twin, jit_options=_OPTIONS | INNER | {"forceinline": True})
+    return overload(twin, jit_options=_OPTIONS | PART | {"forceinline": True})
+
+
+def instruction_for(twin: types.FunctionType) -> Callable:
+    """Register the LLVM code that kernels run instead of the plain-Python `twin`, without a function of its own.
+
+    The decorated function is what `numba.extending.intrinsic` takes: the types of the arguments to a signature and the
+    function that builds the code.
+    """
+    _twins.add(twin)
+
+    def register(build: Callable) -> Callable:
+        template = make_intrinsic_template(twin, build, twin.__name__)
+        infer_global(twin, numba.types.Function(template))
+        return build
+
+    return register
 
 
 def specialise(template: Callable, /, **bound) -> Callable:

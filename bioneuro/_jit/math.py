@@ -20,8 +20,8 @@ from numba import types
 from numba.extending import register_jitable
 
 from bioneuro._jit.bits import bits_of, float_of
-from bioneuro._jit.forms import INNER
 from bioneuro._jit.kernel import twin_of
+from bioneuro._jit.parts import PART
 
 
 def exp(x):
@@ -82,7 +82,7 @@ def _compile(real, word, mantissa, ln2_high, ln2_low, root_half, exp_terms, log_
     exp_series = tuple(real(1 / math.factorial(power)) for power in range(exp_terms, 1, -1))
     log_series = tuple(real(2 / power) for power in range(2 * log_terms + 1, 1, -2))
 
-    @register_jitable(**INNER)
+    @register_jitable(**PART)
     def reduce_exponent(x):
         """x = k ln 2 + r: return r, e^r - 1 - r, k, and the bits whose low end is k."""
         shifted = x * per_ln2 + rounder
@@ -95,13 +95,13 @@ def _compile(real, word, mantissa, ln2_high, ln2_low, root_half, exp_terms, log_
             series = series * r + coefficient
         return r, r * r * series + lost, k, bits_of(shifted)
 
-    @register_jitable(**INNER)
+    @register_jitable(**PART)
     def sum_exactly(large, middle, small):
         """large + middle + small with one rounding that matters (|large| >= |middle|, or large = 0)."""
         total = large + middle
         return total + ((large - total) + middle + small)
 
-    @register_jitable(**INNER)
+    @register_jitable(**PART)
     def log_near_one(f, k):
         """log(1 + f) + k ln 2 for 1 + f in [sqrt(1/2), sqrt(2)], by 2 artanh(f / (2 + f))."""
         s = f / (two + f)

@@ -17,7 +17,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from bioneuro._jit.emit import LINE, fetch_line
-from bioneuro._jit.kernel import twin_of
+from bioneuro._jit.kernel import instruction_for, twin_of
 
 _WORD, _HALF, _NOTHING = ir.IntType(64), ir.IntType(32), ir.VoidType()
 _YIELD = "bioneuro_yield_to_others"  # a name instead of an address: cached machine code outlives the process
@@ -157,20 +157,20 @@ def _are_words(array):
     return isinstance(array, types.Array) and (array.dtype, array.ndim, array.layout) == (types.int64, 1, "C")
 
 
-@intrinsic
-def _atomic_add(_, words, place, amount):
+@instruction_for(atomic_add)
+def _(typing, words, place, amount):
     def generate(context, builder, signature, arguments):
         return _emit_atomic_add(builder, _pointer(context, builder, signature, arguments), arguments[2])
 
-    return types.int64(words, types.int64, types.int64), generate
+    return (types.int64(words, types.int64, types.int64), generate) if _are_words(words) else None
 
 
-@intrinsic
-def _atomic_load(_, words, place):
+@instruction_for(atomic_load)
+def _(typing, words, place):
     def generate(context, builder, signature, arguments):
         return _emit_atomic_load(builder, _pointer(context, builder, signature, arguments))
 
-    return types.int64(words, types.int64), generate
+    return (types.int64(words, types.int64), generate) if _are_words(words) else None
 
 
 @intrinsic
@@ -182,62 +182,13 @@ def _fetch(_, array, place):
     return types.none(array, types.int64), generate
 
 
-@intrinsic
-def _claim(_, words, place):
+@instruction_for(claim)
+def _(typing, words, place):
     def generate(context, builder, signature, arguments):
         fetch_line(builder, _pointer(context, builder, signature, arguments), to_write=True)
         return context.get_dummy_value()
 
-    return types.none(words, types.int64), generate
-
-
-def _without_arguments(emit):
-    @intrinsic
-    def instruction(_):
-        def generate(context, builder, signature, arguments):
-            emit(builder)
-            return context.get_dummy_value()
-
-        return types.none(), generate
-
-    return instruction
-
-
-_pause, _yield_to_others, _flush_subnormals = map(
-    _without_arguments, (_emit_pause, _emit_yield, _emit_flush_subnormals)
-)
-
-
-@intrinsic
-def _float_state(_):
-    def generate(context, builder, signature, arguments):
-        return _emit_float_state(builder)
-
-    return types.int64(), generate
-
-
-@intrinsic
-def _set_float_state(_, state):
-    def generate(context, builder, signature, arguments):
-        _emit_set_float_state(builder, arguments[0])
-        return context.get_dummy_value()
-
-    return types.none(types.int64), generate
-
-
-@twin_of(atomic_add)
-def _(words, place, amount):
-    return (lambda words, place, amount: _atomic_add(words, place, amount)) if _are_words(words) else None
-
-
-@twin_of(atomic_load)
-def _(words, place):
-    return (lambda words, place: _atomic_load(words, place)) if _are_words(words) else None
-
-
-@twin_of(claim)
-def _(words, place):
-    return (lambda words, place: _claim(words, place)) if _are_words(words) else None
+    return (types.none(words, types.int64), generate) if _are_words(words) else None
 
 
 @twin_of(fetch)
@@ -251,26 +202,36 @@ def _(array, first, last):
     return every_line
 
 
-@twin_of(pause)
-def _():
-    return lambda: _pause()
+def _without_arguments(twin, emit):
+    @instruction_for(twin)
+    def _(typing):
+        def generate(context, builder, signature, arguments):
+            emit(builder)
+            return context.get_dummy_value()
+
+        return types.none(), generate
 
 
-@twin_of(yield_to_others)
-def _():
-    return lambda: _yield_to_others()
+for _twin, _emit in (
+    (pause, _emit_pause),
+    (yield_to_others, _emit_yield),
+    (flush_subnormals, _emit_flush_subnormals),
+):
+    _without_arguments(_twin, _emit)
 
 
-@twin_of(float_state)
-def _():
-    return lambda: _float_state()
+@instruction_for(float_state)
+def _(typing):
+    def generate(context, builder, signature, arguments):
+        return _emit_float_state(builder)
+
+    return types.int64(), generate
 
 
-@twin_of(set_float_state)
-def _(state):
-    return lambda state: _set_float_state(state)
+@instruction_for(set_float_state)
+def _(typing, state):
+    def generate(context, builder, signature, arguments):
+        _emit_set_float_state(builder, arguments[0])
+        return context.get_dummy_value()
 
-
-@twin_of(flush_subnormals)
-def _():
-    return lambda: _flush_subnormals()
+    return types.none(types.int64), generate

@@ -21,10 +21,11 @@ from typing import NamedTuple
 import numpy as np
 from llvmlite import ir
 from numba import carray, types
+from numba.core import cgutils, imputils
 from numba.extending import intrinsic
 
 from bioneuro._jit.emit import ADDS_FROM_MEMORY, INDEX, INT32, REGISTER_BYTES, REGISTERS, Emitter, vector_code
-from bioneuro._jit.kernel import scalar, twin_of
+from bioneuro._jit.kernel import instruction_for, scalar, twin_of
 
 TILE_ROWS = 6  # rows of a tile of products; with TILE_VECTORS registers a row it fills three quarters of the registers
 TILE_VECTORS = 4 if REGISTERS == 32 else 2
@@ -45,19 +46,16 @@ class Matrix(NamedTuple):
     column: int
 
 
-@scalar
 def stored(values, start, row):
     """The matrix with contiguous rows that begins at `start` in `values`; its rows are `row` apart."""
     return Matrix(values, np.int64(start), np.int64(row), np.int64(1))
 
 
-@scalar
 def part(m, i, j):
     """The matrix that begins at element (i, j) of `m`."""
     return Matrix(m.values, m.start + i * m.row + j * m.column, m.row, m.column)
 
 
-@scalar
 def turned(m):
     """The transpose of `m`: the same numbers, read the other way."""
     return Matrix(m.values, m.start, m.column, m.row)
@@ -87,6 +85,39 @@ def _address(typing, values, start):
 def at(m, i, j):
     """Where element (i, j) of `m` lies in `m.values`."""
     return m.start + i * m.row + j * m.column
+
+
+@instruction_for(stored)
+def _(typing, values, start, row):
+    matrix = types.NamedTuple([values, *[types.int64] * 3], Matrix)
+
+    def generate(context, builder, signature, given):
+        return _matrix(context, builder, matrix, *given, INDEX(1))
+
+    return matrix(values, types.int64, types.int64), generate
+
+
+@instruction_for(part)
+def _(typing, m, i, j):
+    def generate(context, builder, signature, given):
+        (values, start, row, column), i, j = cgutils.unpack_tuple(builder, given[0]), *given[1:]
+        start = builder.add(builder.add(start, builder.mul(i, row)), builder.mul(j, column))
+        return _matrix(context, builder, m, values, start, row, column)
+
+    return m(m, types.int64, types.int64), generate
+
+
+@instruction_for(turned)
+def _(typing, m):
+    def generate(context, builder, signature, given):
+        values, start, row, column = cgutils.unpack_tuple(builder, given[0])
+        return _matrix(context, builder, m, values, start, column, row)
+
+    return m(m), generate
+
+
+def _matrix(context, builder, kind, *fields):
+    return imputils.impl_ret_borrowed(context, builder, kind, context.make_tuple(builder, kind, fields))
 
 
 def _lanes_loop(array):

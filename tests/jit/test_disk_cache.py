@@ -117,6 +117,16 @@ def _main():
         print(out[0], end=" ")
     print(sum(row.misses for row in kernel_statistics()))
 """
+MORE = """
+from bioneuro._jit.kernel import kernel, kernel_statistics
+from bioneuro.probe_units import double
+
+@kernel
+def more(x):
+    return double(x) + 1.0
+
+print(more(0.0), sum(row.hits for row in kernel_statistics()), sum(row.misses for row in kernel_statistics()))
+"""
 UNITS = """
 from bioneuro._jit.kernel import scalar
 
@@ -161,6 +171,21 @@ def edit(path, old, new):
     assert len(old) == len(new)
     path.write_text(text.replace(old, new))
     os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def test_a_new_kernel_takes_the_functions_it_calls_from_the_disk(copied_package):
+    package, answers = copied_package
+    answers()
+    (package / "probe_more.py").write_text(MORE)
+    output = run("-c", "from bioneuro import probe_more", cache=package.parent / "cache", cwd=package.parent)
+    assert output.split() == ["13.0", "1", "1"]
+
+
+def test_kernels_on_disk_are_loaded_without_the_rules_of_the_compiler(copied_package):
+    package, answers = copied_package
+    answers()
+    code = "import sys; from bioneuro import probe; probe._main(); print('numba.np.arraymath' in sys.modules)"
+    assert run("-c", code, cache=package.parent / "cache", cwd=package.parent).split()[-1] == "False"
 
 
 def test_editing_a_shared_scalar_changes_the_answer_of_its_callers(copied_package):

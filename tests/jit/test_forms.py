@@ -44,6 +44,16 @@ def first(x):
     return last(x)
 
 
+@scalar
+def times(x, factor):
+    return x * factor
+
+
+@kernel
+def two_and_three_times(x, n):
+    return times(x, 2) + times(x, 3) + times(x, n)
+
+
 def wrappers(dispatcher):
     """The kinds of wrappers in what a dispatcher has compiled in this process."""
     fresh = numba.njit(dispatcher.py_func, **{k: v for k, v in dispatcher.targetoptions.items() if k != "nopython"})
@@ -77,3 +87,15 @@ def test_a_form_is_compiled_when_it_is_first_used():
     assert compiled(last) == [0, 1]
     assert last(1) == 2
     assert compiled(last) == [1, 1]
+
+
+def test_what_is_linked_into_kernels_becomes_machine_code_only_there():
+    double_rows(np.zeros((1, 1)))
+    for form, runs in ((double_rows, True), (double_all.form("inner"), False), (doubled.form("inner"), False)):
+        for result in form.overloads.values():
+            assert bool(list(result.library.get_defined_functions())) == runs
+
+
+def test_a_number_written_out_in_a_call_makes_no_other_code():
+    assert two_and_three_times(1.0, 4) == 9.0
+    assert times.form("inner").signatures == [(types.float64, types.int64)]

@@ -8,8 +8,9 @@ import numba
 import numpy as np
 import pytest
 from numba.core import caching
+from numba.core.errors import TypingError
 
-from bioneuro._jit.kernel import Slot, UncachedKernel, kernel, kernel_statistics, scalar, specialise
+from bioneuro._jit.kernel import Slot, UncachedKernel, instruction_for, kernel, kernel_statistics, scalar, specialise
 from bioneuro._jit.math import tanh
 from bioneuro.errors import InvalidInput, UnknownName
 
@@ -245,3 +246,33 @@ def test_decorating_gives_no_warning():
 def statistics_of(function):
     name = f"{function.__module__}.{function.py_func.__name__}"
     return [tuple(row)[1:] for row in kernel_statistics() if row.name == name]
+
+
+def negated(x):
+    """The twin is the negative of what it should be, to tell who runs."""
+    return x
+
+
+@instruction_for(negated)
+def _(typing, x):
+    def generate(context, builder, signature, arguments):
+        return builder.fneg(arguments[0])
+
+    return (x(x), generate) if x == numba.types.float64 else None
+
+
+@kernel
+def _negate(x):
+    return negated(x)
+
+
+def _negated_by(x):
+    return unit(x)
+
+
+@compiled_only
+def test_kernels_run_an_instruction_and_python_runs_its_twin():
+    assert negated(2.0) == 2.0
+    assert _negate(2.0) == specialise(_negated_by, unit=negated)(2.0) == -2.0
+    with pytest.raises(TypingError, match="negated"):
+        _negate(2)
