@@ -238,7 +238,6 @@ def test_traces_start_anew_under_other_rules_and_a_state_of_another_network_is_r
 
 CHANGES = {
     "grid": {"dt": 5e-5},
-    "current of an input": {"inputs": INPUTS | {"I": Poisson(900.0, weight=1e-3, tau_synapse=3e-3)}},
     "delay": {"I->E": {"delay": 1.1e-3}},
     "current": {"E->I": {"tau_synapse": 5e-3}},
     "constants": {"E": {"unit": LIF(refractory=2e-3)}},
@@ -247,14 +246,14 @@ CHANGES = {
 
 
 @pytest.mark.parametrize("other", CHANGES.values(), ids=CHANGES)
-def test_a_state_is_refused_by_a_network_that_differs_in_more_than_its_synapses(other):
+def test_a_state_is_refused_by_a_network_that_differs_in_more_than_synapses_and_inputs(other):
     params = plastic_network()
     first = simulate(params, INPUTS, 10e-3)
     parts = params.topology.populations, params.topology.projections
     changed = Topology(*([replace(entry, **other.get(entry.name, {})) for entry in part] for part in parts))
     options = {"dt": other.get("dt", 1e-4), "state": first.state}
     with pytest.raises(bioneuro.errors.InvalidInput, match="belongs to another network"):
-        simulate(Parameters(changed, params.theta), other.get("inputs", INPUTS), 10e-3, **options)
+        simulate(Parameters(changed, params.theta), INPUTS, 10e-3, **options)
 
 
 def test_only_what_is_asked_for_is_recorded():
