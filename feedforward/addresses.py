@@ -17,11 +17,11 @@ from bioneuro.optim.kernels import block, penalise
 from bioneuro.optim.rules import Optimizer
 from feedforward import batch_kernels
 from feedforward.activations import Activation, backward_kernel, forward_kernel
-from feedforward.epoch import Calls, Data
+from feedforward.epoch import Calls, Data, Learning, Plan, bounded_step, measure, shorten
 from feedforward.losses import Loss
 
 # the kernels of `Calls` and their arguments: m a matrix, v a vector, i a whole number, d a float64, b a Boolean,
-# w whole numbers, s int32 numbers, k the words of a key, D the data
+# w whole numbers, s int32 numbers, k the words of a key, D, L and P what `Data`, `Learning` and `Plan` are
 _KERNELS: dict[str, tuple[Callable, str]] = {
     "multiply": (multiply, "mmmiiib"),
     "multiply_nt": (multiply_nt, "mmmiiibi"),
@@ -39,6 +39,9 @@ _KERNELS: dict[str, tuple[Callable, str]] = {
     "normalise": (batch_kernels.normalise, "mmmmiid"),
     "follow": (batch_kernels.follow, "mmid"),
     "normalise_back": (batch_kernels.normalise_back, "mmmmii"),
+    "measure": (measure, "Lii"),
+    "bounded_step": (bounded_step, "Lvii"),
+    "shorten": (shorten, "PLiii"),
 }
 
 
@@ -76,9 +79,11 @@ class Addresses:
     def penalise(self) -> int:
         return self._of(penalise, "viviivv")
 
-    def calls(self, used: set[str], data: Data, loss: Loss) -> Calls:
+    def calls(self, used: set[str], data: Data, learning: Learning, plan: Plan, loss: Loss) -> Calls:
         """The addresses of the kernels named, with `sort_by_feature` in the place of `gather` where that is used."""
-        self._kinds["D"] = Borrowed(numba.typeof(data))
+        self._kinds |= {
+            name: Borrowed(numba.typeof(lent)) for name, lent in zip("DLP", (data, learning, plan), strict=True)
+        }
         found = {name: self._of(*_KERNELS[name]) for name in sorted(used)}
         if "sort_by_feature" in found:
             found["gather"] = found.pop("sort_by_feature")

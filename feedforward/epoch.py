@@ -92,6 +92,9 @@ class Calls(NamedTuple):
     normalise: int = 0
     follow: int = 0
     normalise_back: int = 0
+    measure: int = 0
+    bounded_step: int = 0
+    shorten: int = 0
 
 
 class Plan(NamedTuple):
@@ -229,9 +232,7 @@ def train_members(team, worker, plan, data, learning, members, first, last, befo
 
 @kernel
 def _steps(team, worker, workers, plan, data, learning, first, last, before):
-    n_populations, limited = plan.populations.shape[0], False
-    for p in range(n_populations):
-        limited = limited or plan.numbers[p, LIMIT] > 0
+    n_populations = plan.populations.shape[0]
     for step in range(first, last):
         begin = data.begins[step]
         rows = data.begins[step + 1] - begin
@@ -254,16 +255,16 @@ def _steps(team, worker, workers, plan, data, learning, first, last, before):
             _update(plan, data, learning, constants, p, rows, worker, workers)
         if not barrier(team):
             return
-        if learning.whole.gradient.shape[0]:
-            _measure(learning.whole, worker, workers)
+        if plan.calls.measure:
+            call(plan.calls.measure, (learning, worker, workers))
             if not barrier(team):
                 return
-            _bounded_step(learning, constants, worker, workers)
+            call(plan.calls.bounded_step, (learning, constants, worker, workers))
             if not barrier(team):
                 return
-        if limited:
+        if plan.calls.shorten:
             for p in range(1, n_populations):
-                _shorten(plan, learning, p, worker, workers)
+                call(plan.calls.shorten, (plan, learning, p, worker, workers))
             if not barrier(team):
                 return
 
@@ -483,16 +484,18 @@ def _step(learning, place, count, constants, array, gradient, start):
 
 
 @kernel
-def _measure(whole, worker, workers):
+def measure(learning, worker, workers):
     """The squares of the gradient, chunk by chunk."""
+    whole = learning.whole
     begin, end = share(whole.gradient.shape[0], worker, workers, CHUNK)
     for first in range(begin, end, CHUNK):
         count = min(CHUNK, end - first)
         whole.squares[first // CHUNK] = dot(whole.gradient, first, whole.gradient, first, count)
+    return 0
 
 
 @kernel
-def _bounded_step(learning, constants, worker, workers):
+def bounded_step(learning, constants, worker, workers):
     """One step by the whole gradient, made shorter where it is longer than the limit; each worker a range of theta."""
     whole, total = learning.whole, np.float64(0)
     for k in range(whole.squares.shape[0]):
@@ -509,15 +512,16 @@ def _bounded_step(learning, constants, worker, workers):
         if first < last:
             step = (first, whole.gradient, first, last - first, constants, whole.own[array])
             call(learning.rule, (learning.theta, *moments, *step))
+    return 0
 
 
 @kernel
-def _shorten(plan, learning, p, worker, workers):
+def shorten(plan, learning, p, worker, workers):
     """Bring the weights that reach each of the worker's own units to the length allowed, where they are longer."""
     at, limit = plan.populations[p], plan.numbers[p, LIMIT]
     c0, c1 = share(at[WIDTH], worker, workers, PANEL)
     if limit == 0 or c0 == c1:
-        return
+        return 0
     for c in range(c0, c1, PANEL):
         width = min(PANEL, c1 - c)
         factors, squares = learning.scratch[worker, _BLOCK:], learning.scratch[worker, _BLOCK + PANEL :]
@@ -536,6 +540,7 @@ def _shorten(plan, learning, p, worker, workers):
             if longest > limit:
                 weights, rows = _reaching(plan, learning, q, c)
                 call(plan.calls.scale, (weights, factors, weights, rows, width, False))
+    return 0
 
 
 @scalar

@@ -153,10 +153,12 @@ class Program:
             (any(population.bias for population in self.layout.populations), {"add_row", "sum_rows"}),
             (any(plan.projections[:, epoch.ONE_TO_ONE]) or self.fused.limits, {"scale", "sum_products"}),
             (any(layer.normalised for layer in backprop.network.layers), {"normalise", "follow", "normalise_back"}),
+            (np.isfinite(self.fused.norm), {"measure", "bounded_step"}),
+            (self.fused.limits, {"shorten"}),
         ):
             used |= names if these else set()
         data = self.data(np.zeros(0), np.zeros(1))
-        return plan._replace(calls=self.layout.addresses.calls(used, data, backprop.loss))
+        return plan._replace(calls=self.layout.addresses.calls(used, data, self.learning, plan, backprop.loss))
 
     # -- numbers in and out ------------------------------------------------------------------------------------------
 
