@@ -64,6 +64,7 @@ def simulate(
     record=("spikes",),
     state: SpikingState | None = None,
     random_state=None,
+    n_threads: int | None = None,
     progress: bool = False,
     membrane: Mapping | None = None,
     lesion: Lesion | None = None,
@@ -99,6 +100,7 @@ def simulate(
         or gone (`bioneuro.plasticity.grow`); spikes on their way still arrive. To see weights change, run in parts:
         `run = simulate(run.parameters, ..., state=run.state)`.
     random_state : None (fresh entropy), int, Generator or RandomState, of Poisson spikes and noise.
+    n_threads : at most so many; a run takes one so far, and its spikes do not depend on the number.
     progress : show a progress bar.
     membrane : {population: V, one number or one per unit} at the start of a run without `state`; v_rest by default, or
         v_reset where a neuron would fire at once.
@@ -136,6 +138,8 @@ def simulate(
             f"simulate needs Parameters, weights on a topology, got {type(parameters).__name__}; "
             "Parameters.zeros(topology) has all weights 0"
         )
+    if n_threads is not None:
+        check_number("n_threads", n_threads, low=1, integer=True, hint="None leaves the choice to the engine")
     run = _Run(parameters, inputs, duration, dt, rules, record, state, lesion, max_rate, record_limit)
     run.begin(membrane, random_state)
     run.go(progress)

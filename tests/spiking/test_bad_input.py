@@ -50,6 +50,7 @@ def test_a_grid_too_coarse_is_refused(projection, dt, message):
     ("options", "message"),
     [
         ({"dt": 0.0}, r"dt must be a number in \(0, 0.1\], got 0.0"),
+        ({"n_threads": 0}, r"n_threads must be an integer in \[1, inf\), got 0"),
         ({"dt": -1e-4}, r"dt must be a number in \(0, 0.1\]"),
         ({"duration": 1.5e-4}, r"duration of 0.00015 s is not a multiple of dt=0.0001 s"),
         ({"duration": -1.0}, r"duration must be a number in \[0, inf\)"),
