@@ -9,7 +9,10 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SPIKING = (ROOT / "docs" / "spiking.md").read_text(encoding="utf-8")
+TUTORIALS = {  # page in docs: the figures that its steps draw
+    "spiking.md": {"cell.png", "network.png"},
+    "training.md": {"rates.png", "curves.png", "layers.png"},
+}
 EXAMPLES = sorted((ROOT / "examples").rglob("*.py"))
 
 
@@ -48,15 +51,17 @@ def test_the_network_in_balance_fires_slowly_and_irregularly(tmp_path):
     assert (tmp_path / "raster.png").exists()
 
 
-def test_the_steps_of_the_page_on_spiking_print_what_stands_below_them(tmp_path):
+@pytest.mark.parametrize("name", TUTORIALS)
+def test_the_steps_of_a_tutorial_print_what_stands_below_them(name, tmp_path):
+    page = (ROOT / "docs" / name).read_text(encoding="utf-8")
     script = tmp_path / "steps.py"  # a file: rules of one's own are compiled from it
-    script.write_text("\n".join(blocks(SPIKING, "python")), encoding="utf-8")
-    shown, promised = run([str(script)], tmp_path), "".join(blocks(SPIKING, "text"))
+    script.write_text("\n".join(blocks(page, "python")), encoding="utf-8")
+    shown, promised = run([str(script)], tmp_path), "".join(blocks(page, "text"))
     number = r"\d+\.?\d*"
     assert re.sub(number, "#", shown) == re.sub(number, "#", promised)
     found, stated = ([float(word) for word in re.findall(number, words)] for words in (shown, promised))
     assert found == pytest.approx(stated, rel=0.1, abs=0.25)  # other machines round otherwise
-    assert {path.name for path in tmp_path.glob("*.png")} == {"cell.png", "network.png"}
+    assert {path.name for path in tmp_path.glob("*.png")} == TUTORIALS[name]
 
 
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
@@ -68,10 +73,16 @@ def test_an_example_is_short_and_ends_in_a_figure(path, tmp_path):
     assert all(figure.stat().st_size > 10_000 for figure in figures)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/spiking.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/spiking.md", "docs/training.md"])
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\((?!http)([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8")):
         assert (ROOT / page).parent.joinpath(target).exists(), target
+
+
+def test_the_tutorial_on_training_lists_every_experiment():
+    page = (ROOT / "docs" / "training.md").read_text(encoding="utf-8")
+    listed = re.findall(r"^\| \[(\w+\.py)\]", page, flags=re.MULTILINE)
+    assert sorted(listed) == [path.name for path in EXAMPLES if path.parent.name == "training"]
 
 
 def test_the_test_command_is_the_one_that_continuous_integration_runs():
