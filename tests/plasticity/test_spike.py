@@ -206,10 +206,10 @@ def test_inhibitory_plasticity_leads_cells_to_the_rate_asked_for():
 
 
 def test_normalised_weights_reach_every_cell_with_the_sum_asked_for():
-    edges = Edges([0, 0, 1, 2, 3], [0, 1, 0, 0, 1])
-    for projection in (Dense("pre", "post"), Sparse("pre", "post", edges, sign=-1)):
+    edges = Edges([0, 0, 1, 2, 2], [0, 1, 0, 0, 1])
+    for projection in (Dense("pre", "post"), OneToOne("pre", "post"), Sparse("pre", "post", edges, sign=-1)):
         sign = projection.sign or 1
-        params = pairs(4, 3, projection)
+        params = pairs(3, 3, projection)
         params["pre->post"] = sign * np.random.default_rng(0).uniform(0.1, 1, params["pre->post"].shape) * W_MAX
         rule = NormaliseWeights(2e-3, period=1e-3)
         early = simulate(params, {}, 0.9e-3, rules={"pre->post": rule})

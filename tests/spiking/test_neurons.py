@@ -237,6 +237,14 @@ def test_biases_and_resting_potentials_are_constant_drive():
     np.testing.assert_allclose(run["voltage.cell"][0], 2e-3)
 
 
+def test_a_neuron_that_rests_above_its_threshold_begins_at_its_reset():
+    """So that a population of them does not fire as one in the first step."""
+    unit = LIF(v_rest=25e-3, v_threshold=20e-3, v_reset=5e-3)
+    run = simulate(neurons(1, unit), {}, 0.1, record=["spikes", "voltage"])
+    assert run["voltage.cell"][0, 0] == 5e-3
+    assert abs(run["spikes.times"][0] - 20e-3 * np.log(20 / 5)) <= 1e-4
+
+
 def test_only_differences_of_voltages_count():
     """One neuron told from rest, and as an electrode sees it."""
     from_rest = LIF(v_threshold=20e-3, v_reset=10e-3)

@@ -43,7 +43,7 @@ def plastic_network(dtype="float32"):
     projections = [
         Dense("in", "E", sign=1, delay=1e-3),
         Sparse("E", "E", FixedProbability(0.3), sign=1, delay=2.5e-3),
-        Dense("E", "I", sign=1, tau_synapse=4e-3),
+        Dense("E", "I", sign=1, delay=1.8e-3, tau_synapse=4e-3),
         Dense("I", "E", sign=-1, delay=1.2e-3),
     ]
     params = Parameters.zeros(Topology(populations, projections), dtype)
@@ -172,17 +172,20 @@ def test_a_run_goes_on_over_synapses_that_come_and_go():
 @pytest.mark.parametrize("tau", [0.0, 2e-3, 4e-3])
 def test_a_run_goes_on_over_inputs_that_come_and_go(tau):
     """As if they had begun, or ended, in one run: the last currents of an input decay though it is no longer given."""
-    weight = 50e-3 / (5e3 * (tau or 20e-3))  # V; a mean drive of 50 mV
-    inputs = {name: Poisson(5e3, weight=weight, tau_synapse=tau) for name in ("E", "I")}
-    halves = (inputs, {}), ({}, inputs)
-    limits = {"stop": 0.05}, {"start": 0.05}
+    weight = 20e-3 / (5e3 * (tau or 20e-3))  # V; a mean drive of 20 mV
+    extra = Poisson(5e3, weight=weight, tau_synapse=tau)
+
+    def inputs(*more):
+        noise, volley = NoiseCurrent(3e-3, mean=20e-3), SpikeTrain(np.arange(9), [49e-3] * 9, weight=1.0)
+        return {"in": Poisson(80.0), "E": [noise, volley, *more], "I": [noise, *more]}
+
     options = {"rules": RULES, "record": ["spikes", "voltage"]}
-    for (before, after), limit in zip(halves, limits, strict=True):
-        limited = {name: replace(given, **limit) for name, given in inputs.items()}
-        whole = simulate(plastic_network(), limited, 0.1, random_state=3, **options)
-        first = simulate(plastic_network(), before, 0.05, random_state=3, **options)
-        second = simulate(first.parameters, after, 0.05, state=first.state, **options)
-        assert len(whole["spikes.times"]) > 40
+    for limit, before, after in (({"stop": 0.05}, [extra], []), ({"start": 0.05}, [], [extra])):
+        whole = simulate(plastic_network(), inputs(replace(extra, **limit)), 0.1, random_state=3, **options)
+        first = simulate(plastic_network(), inputs(*before), 0.05, random_state=3, **options)
+        assert np.any(first.state.currents)
+        assert np.any(first.state.arrivals[:, 58:])  # of currents
+        second = simulate(first.parameters, inputs(*after), 0.05, state=first.state, **options)
         assert bytes_of(second)["weights"] == bytes_of(whole)["weights"]
         for name in ("spikes.units", "voltage.E", "voltage.I"):
             np.testing.assert_array_equal(np.concatenate([first[name], second[name]]), whole[name])
@@ -208,6 +211,17 @@ def test_what_a_run_was_given_is_kept_beside_it(tmp_path):
         kept["run"].parameters, kept["inputs"], 0.0563, rules=kept["rules"], state=kept["run"].state, record=["spikes"]
     )
     assert second.parameters.theta.tobytes() == go().parameters.theta.tobytes()
+
+
+def test_a_seed_given_with_a_state_draws_anew_from_there():
+    first = go(0.0437)
+    rests = [
+        simulate(first.parameters, INPUTS, 0.05, rules=RULES, state=first.state, random_state=seed)
+        for seed in (None, 1, 1, 2)
+    ]
+    on, one, same, other = (run["spikes.times"].tobytes() for run in rests)
+    assert one == same
+    assert len({on, one, other}) == 3
 
 
 def test_another_seed_gives_other_spikes_and_no_seed_fresh_ones():
