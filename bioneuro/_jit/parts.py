@@ -1,9 +1,9 @@
 """Code that is only ever a part of other code: compiled to be linked, not to be run.
 
 Numba optimises every function by itself and makes machine code of it, and does both once more wherever a kernel calls
-the function. Inner functions need neither a whole optimisation of their own nor machine code: `PartCompiler` leaves both
-to whoever links them in. It still simplifies each, or counts of references, which can only be matched up early, stay in
-the code and make small steps half as long again.
+the function. Inner functions need neither a whole optimisation of their own nor machine code: `PartCompiler` leaves
+both to whoever links them in. It still simplifies each, or counts of references, which can only be matched up early,
+stay in the code and make small steps half as long again.
 """
 
 from __future__ import annotations
