@@ -72,15 +72,11 @@ def multiply(a, b, out, rows, columns, inner, more):
     """
     a, b, out = borrowed((a, b, out))
     half, k = lanes(out.values) // 2, 0
-    while (
-        k == 0 or k < inner
-    ):  # a part of the sums at a time, each going on from the last: the order is one and the same
+    while k == 0 or k < inner:  # each part of a sum goes on from the last: the order is one and the same
         depth, add, left, j = min(inner - k, DEPTH), more or k > 0, part(a, 0, k), 0
         while j < columns:
             halves = _halves(columns - j, columns, half)
-            done = max(
-                0, j + halves * half - columns
-            )  # what would reach too far moves back, and keeps off what is done
+            done = max(0, j + halves * half - columns)  # a panel that would reach too far moves back, off what is done
             right, target = part(b, k, j - done), part(out, 0, j - done)
             if columns < half:
                 _half(left, part(b, k, 0), out, rows, depth, add, 0, columns)
@@ -103,7 +99,7 @@ def multiply(a, b, out, rows, columns, inner, more):
 def _halves(left, columns, half):
     """How many half registers the next panel takes: 1 or an even number, no more than fit into all columns."""
     left, most = (left + half - 1) // half, columns // half
-    return min(left + left % 2, most - most % 2, WIDE) if left > 1 < most else 1
+    return min(left + left % 2, most - most % 2, WIDE) if min(left, most) > 1 else 1
 
 
 @kernel
