@@ -17,8 +17,9 @@ import numpy as np
 from numba import carray, types
 from numba.extending import intrinsic
 
+from bioneuro._jit.borrow import borrowed
 from bioneuro._jit.dispatch import address, call
-from bioneuro._jit.kernel import Slot, kernel, specialise
+from bioneuro._jit.kernel import Slot, kernel, scalar, specialise
 from bioneuro._jit.simd import (
     DOT_COLUMNS,
     DOT_ROWS,
@@ -34,6 +35,8 @@ from bioneuro._jit.simd import (
 from bioneuro.errors import InvalidInput
 
 _FAR = 1 << 40  # numbers; kernels are told how many there are
+DEPTH = 256  # terms summed before the next rows: what they take of a and b stays in the caches, whatever the strides
+BLOCK_COLUMNS = 128  # of a product with b'
 BLOCK_ROWS = 4 * TILE_ROWS  # of a product that is used up in blocks: 512 columns fill an ordinary first-level cache
 HALVES = Slot("the half registers of columns in a panel")
 ROWS = Slot("the rows of a tile")
@@ -55,6 +58,7 @@ def _panel(a, b, out, rows, inner, more, first, last):
 
 WIDE = 2 * TILE_VECTORS
 _wide = specialise(_panel, HALVES=WIDE, ROWS=TILE_ROWS)
+_triple = specialise(_panel, HALVES=6, ROWS=8) if WIDE > 6 else _wide
 _double = specialise(_panel, HALVES=4, ROWS=8) if WIDE > 4 else _wide
 _single = specialise(_panel, HALVES=2, ROWS=16)
 _half = specialise(_panel, HALVES=1, ROWS=8)
@@ -66,26 +70,36 @@ def multiply(a, b, out, rows, columns, inner, more):
 
     Sums start from 0, or, where `more`, from `out`. out must not overlap a or b.
     """
-    half = lanes(out.values) // 2
-    if columns < half:
-        _half(a, b, out, rows, inner, more, 0, columns)
-        return 0
-    j = 0
-    while j < columns:
-        left = min((columns - j + half - 1) // half, columns // half)
-        halves = WIDE if left >= WIDE else 4 if left >= 4 else 2 if left >= 2 else 1
-        done = max(0, j + halves * half - columns)  # what would reach too far moves back, and keeps off what is done
-        right, target = part(b, 0, j - done), part(out, 0, j - done)
-        if halves == WIDE:
-            _wide(a, right, target, rows, inner, more, done, None)
-        elif halves == 4:
-            _double(a, right, target, rows, inner, more, done, None)
-        elif halves == 2:
-            _single(a, right, target, rows, inner, more, done, None)
-        else:
-            _half(a, right, target, rows, inner, more, done, None)
-        j += halves * half
+    a, b, out = borrowed((a, b, out))
+    half, k = lanes(out.values) // 2, 0
+    while k == 0 or k < inner:  # each part of a sum goes on from the last: the order is one and the same
+        depth, add, left, j = min(inner - k, DEPTH), more or k > 0, part(a, 0, k), 0
+        while j < columns:
+            halves = _halves(columns - j, columns, half)
+            done = max(0, j + halves * half - columns)  # a panel that would reach too far moves back, off what is done
+            right, target = part(b, k, j - done), part(out, 0, j - done)
+            if columns < half:
+                _half(left, part(b, k, 0), out, rows, depth, add, 0, columns)
+            elif halves == WIDE:
+                _wide(left, right, target, rows, depth, add, done, None)
+            elif halves == 6:
+                _triple(left, right, target, rows, depth, add, done, None)
+            elif halves == 4:
+                _double(left, right, target, rows, depth, add, done, None)
+            elif halves == 2:
+                _single(left, right, target, rows, depth, add, done, None)
+            else:
+                _half(left, right, target, rows, depth, add, done, None)
+            j += halves * half
+        k += DEPTH
     return 0
+
+
+@scalar
+def _halves(left, columns, half):
+    """How many half registers the next panel takes: 1 or an even number, no more than fit into all columns."""
+    left, most = (left + half - 1) // half, columns // half
+    return min(left + left % 2, most - most % 2, WIDE) if min(left, most) > 1 else 1
 
 
 @kernel
@@ -95,30 +109,33 @@ def multiply_nt(a, b, out, rows, columns, inner, more, apart):
     Each lane of a register sums its own terms; then the lanes are added. b may be stored in panels of `PANEL` columns,
     `apart` from the beginning of one to that of the next; its `row` is then that of a panel. apart = PANEL: it is not.
     """
-    for first in range(0, rows, 2 * DOT_ROWS):  # few rows of a at a time: they stay in the first-level cache
-        last = min(first + 2 * DOT_ROWS, rows)
-        j = 0
-        while j + DOT_COLUMNS <= columns:
-            i, right = first, part(b, j, 0)
-            while i + DOT_ROWS <= last and i + DOT_ROWS + 2 != last:
-                dot_tile(DOT_ROWS, DOT_COLUMNS, part(a, i, 0), right, part(out, i, j), inner, more, apart)
-                i += DOT_ROWS
-            while i + 4 <= last:
-                dot_tile(4, DOT_COLUMNS, part(a, i, 0), right, part(out, i, j), inner, more, apart)
-                i += 4
-            while i < last:
-                dot_tile(1, DOT_COLUMNS, part(a, i, 0), right, part(out, i, j), inner, more, apart)
-                i += 1
-            j += DOT_COLUMNS
-        while j < columns:
-            i, right = first, part(b, j, 0)
-            while i + 4 <= last:
-                dot_tile(4, 1, part(a, i, 0), right, part(out, i, j), inner, more, apart)
-                i += 4
-            while i < last:
-                dot_tile(1, 1, part(a, i, 0), right, part(out, i, j), inner, more, apart)
-                i += 1
-            j += 1
+    a, b, out = borrowed((a, b, out))
+    for begin in range(0, columns, BLOCK_COLUMNS):  # these rows of b stay in the second-level cache
+        end, first = min(begin + BLOCK_COLUMNS, columns), 0
+        while first < rows:  # and few rows of a, with one tile's of b, in the first
+            last, j = first + DOT_ROWS if first + DOT_ROWS + 2 < rows else rows, begin
+            while j + DOT_COLUMNS <= end:
+                i, right = first, part(b, j, 0)
+                if i + DOT_ROWS <= last and i + DOT_ROWS + 2 != last:
+                    dot_tile(DOT_ROWS, DOT_COLUMNS, part(a, i, 0), right, part(out, i, j), inner, more, apart)
+                    i += DOT_ROWS
+                while i + 4 <= last:
+                    dot_tile(4, DOT_COLUMNS, part(a, i, 0), right, part(out, i, j), inner, more, apart)
+                    i += 4
+                while i < last:
+                    dot_tile(1, DOT_COLUMNS, part(a, i, 0), right, part(out, i, j), inner, more, apart)
+                    i += 1
+                j += DOT_COLUMNS
+            while j < end:
+                i, right = first, part(b, j, 0)
+                while i + 4 <= last:
+                    dot_tile(4, 1, part(a, i, 0), right, part(out, i, j), inner, more, apart)
+                    i += 4
+                while i < last:
+                    dot_tile(1, 1, part(a, i, 0), right, part(out, i, j), inner, more, apart)
+                    i += 1
+                j += 1
+            first = last
     return 0
 
 

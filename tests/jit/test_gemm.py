@@ -4,7 +4,7 @@ import numba
 import numpy as np
 import pytest
 
-from bioneuro._jit.gemm import BLOCK_ROWS, in_blocks, matmul, matmul_nt, multiply, multiply_nt
+from bioneuro._jit.gemm import BLOCK_ROWS, DEPTH, in_blocks, matmul, matmul_nt, multiply, multiply_nt
 from bioneuro._jit.kernel import kernel_statistics, scalar, specialise
 from bioneuro._jit.math import sigmoid
 from bioneuro._jit.simd import PANEL, Matrix, at, turned
@@ -69,10 +69,12 @@ def test_products_without_rounding_are_those_of_the_loop_to_the_last_bit(n, k, m
 
 
 @small
-def test_sums_ascend():
-    a, b = np.ones((2, 4), np.float32), np.tile(np.array([[1], [2**25], [1], [-(2**25)]], np.float32), 40)
+@pytest.mark.parametrize("before", [0, DEPTH - 2, 2 * DEPTH])
+def test_sums_ascend(before):
+    b = np.tile(np.array([[1], [2**25], [1], [-(2**25)]], np.float32), 40)
+    a, b = np.ones((2, before + 4), np.float32), np.concatenate([np.zeros((before, 40), np.float32), b])
     assert not matmul(a, b).any(), "(1 + 2^25) + 1 - 2^25 is 0 where the additions are rounded in this order"
-    assert (matmul(a, b[[1, 3, 0, 2]]) == 2).all()
+    assert (matmul(a[:, :4], b[before:][[1, 3, 0, 2]]) == 2).all()
 
 
 @small
