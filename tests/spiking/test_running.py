@@ -357,6 +357,7 @@ def test_more_synapses_than_memory_are_refused_before_anything_is_built(monkeypa
 
 
 def test_ctrl_c_keeps_the_recording_so_far():
+    go(0.1, record=["spikes"])  # compiled: Ctrl-C is to come while steps are taken
     threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.warns(TrainingInterrupted, match=r"stopped at .* of 1e\+04 s"):
         run = go(10_000.0, record=["spikes"])
