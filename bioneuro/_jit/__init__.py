@@ -16,6 +16,6 @@ cores           how many of them to use
 emit            the LLVM phrases that vector code is made of, the width of a register
 dispatch        kernels called by address
 parts           the compiler for what is only ever linked into kernels
-borrow          named tuples of arrays lent to kernels by address, without counting who holds them
+borrow          arrays without an owner, and tables of them that are handed on by address
 bits, processor LLVM instructions that Numba lacks: whole numbers; threads and floating-point modes
 """

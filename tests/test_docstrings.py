@@ -6,17 +6,32 @@ import importlib
 import pytest
 
 
+@pytest.mark.filterwarnings("ignore::bioneuro._jit.kernel.UncachedKernel")  # functions of a docstring have no file
 @pytest.mark.parametrize(
     "module",
     [
+        "bioneuro.data.encoding",
         "bioneuro.data.transforms",
         "bioneuro.optim.rules",
         "bioneuro.optim.transform",
+        "bioneuro.plasticity.estimators.classifier",
+        "bioneuro.plasticity.estimators.features",
+        "bioneuro.plasticity.learning",
+        "bioneuro.plasticity.rate",
+        "bioneuro.plasticity.spike",
+        "bioneuro.spiking.answers",
+        "bioneuro.spiking.convert",
+        "bioneuro.spiking.engine",
+        "bioneuro.spiking.estimators",
+        "bioneuro.spiking.inputs",
+        "bioneuro.spiking.theory",
+        "bioneuro.topology.population",
+        "bioneuro.topology.projections",
         "bioneuro.topology.units",
         "bioneuro.training.emphasis",
         "feedforward.estimators.autoencoder",
-        "feedforward.estimators.ensemble",
         "feedforward.estimators.classifier",
+        "feedforward.estimators.ensemble",
         "feedforward.estimators.regressor",
         "feedforward.gradcheck",
         "feedforward.graph",
