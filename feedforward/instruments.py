@@ -92,13 +92,14 @@ def hessian(model, X, y, *, loss: str = "auto", step: float = 1e-5) -> np.ndarra
     targets, loss, n = _targets(model, opened, y), _loss_of(model, loss), params.theta.size
     memory.require({"the Hessian, twice": 16 * n**2}, f"the curvature of {n:,} parameters")
     columns = np.empty((n, n))
-    for i, column in enumerate(columns):
-        here = params.theta[i]
-        params.theta[i] = here + step
-        column[:] = _gradient(opened, targets, loss).theta
-        params.theta[i] = here - step
-        column -= _gradient(opened, targets, loss).theta
-        params.theta[i] = here
+    with one_blas_thread():  # once: to look for the BLAS there is takes longer than a small gradient
+        for i, column in enumerate(columns):
+            here = params.theta[i]
+            params.theta[i] = here + step
+            column[:] = _gradient(opened, targets, loss).theta
+            params.theta[i] = here - step
+            column -= _gradient(opened, targets, loss).theta
+            params.theta[i] = here
     return (columns + columns.T) / (4 * step)
 
 

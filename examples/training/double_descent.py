@@ -23,7 +23,7 @@ PANELS = {  # rows, share of the labels that are random, penalty
     "200 rows, random labels and two controls": {
         "a fifth of the labels random": (200, 0.2, 0.0),
         "all labels right": (200, 0.0, 0.0),
-        "a fifth random, penalty on the weights": (200, 0.2, 0.01),
+        "a fifth random, penalised": (200, 0.2, 0.01),
     },
     "A fifth random: the peak moves with the rows": {f"{n} rows": (n, 0.2, 0.0) for n in (200, 100, 50)},
 }
