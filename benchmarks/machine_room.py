@@ -69,8 +69,9 @@ def steadily(function: Callable[[int], object], once: float, clock=time.thread_t
 
 
 def awake(function: Callable[[int], object], once: float) -> Callable[[], float]:
-    """`steadily` in wall time, after as long a run that does not count: cores that slept take milliseconds to wake."""
-    measure = steadily(function, once, time.perf_counter)
+    """`steadily` in wall time, five times as long, and twice, of which the second counts: cores that slept take some
+    hundredth of a second to come to their full speed."""
+    measure = steadily(function, once / 5, time.perf_counter)
 
     def twice() -> float:
         measure()
