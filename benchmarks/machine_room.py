@@ -4,14 +4,14 @@
 
 Medians and ranges of at least seven runs that alternate. What one thread does is measured in processor time of that
 thread, which other processes of a shared machine lengthen less than wall time; what a team does, and reading memory, in
-wall time. OpenBLAS is SciPy's, called through `scipy.linalg.cython_blas` from a compiled loop, so that it pays for no
-Python; what a call of NumPy's `matmul` costs beside it stands in rows of its own. --threads (2) is the size of the
-teams.
+wall time, after a run that wakes the cores. Matrices begin at cache lines, as the parameters of engines do. OpenBLAS is
+SciPy's, called through `scipy.linalg.cython_blas` from a compiled loop, so that it pays for no Python, with the fastest
+kernels that it has for this processor: the command starts itself anew with them (`benchmarks.openblas`), and rows name
+them. What a call of NumPy's `matmul` costs beside it stands in rows of its own. --threads (2) is the size of the teams.
 """
 
 from __future__ import annotations
 
-import ctypes
 import os
 import statistics
 import subprocess
@@ -19,13 +19,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from importlib import import_module
 
-import numba
 import numpy as np
-import scipy.linalg.cython_blas  # noqa: F401 - its address is taken below
-from numba.extending import get_cython_function_address
 from threadpoolctl import threadpool_limits
 
+from benchmarks.openblas import kernels_in_use, sgemm, sgemm_arguments, start_with_best_kernels
 from benchmarks.table import SETTLED, Row, Settings, Spread, compared, interleaved, main, row
 from bioneuro._jit.emit import REGISTER_BYTES
 from bioneuro._jit.gemm import matmul, matmul_nt, multiply, multiply_nt
@@ -44,6 +43,7 @@ from bioneuro._jit.rows import log_sum_exp_rows, softmax_rows
 from bioneuro._jit.simd import PANEL, Matrix, count_differences, part, turned
 from bioneuro._jit.sparse import add_pattern, multiply_binary, multiply_sparse
 from bioneuro._jit.team import barrier, enter, run_team, share
+from bioneuro.parameters import aligned_zeros
 
 SHAPES = [(16, 784, 256), (32, 64, 100), (128, 784, 512), (256, 512, 512)]  # rows, inner, columns
 TEAM_SHAPE = (256, 784, 512)
@@ -68,37 +68,30 @@ def steadily(function: Callable[[int], object], once: float, clock=time.thread_t
     return measure
 
 
+def awake(function: Callable[[int], object], once: float) -> Callable[[], float]:
+    """`steadily` in wall time, five times as long, and twice, of which the second counts: cores that slept take some
+    hundredth of a second to come to their full speed."""
+    measure = steadily(function, once / 5, time.perf_counter)
+
+    def twice() -> float:
+        measure()
+        return measure()
+
+    return twice
+
+
 def flat(array: np.ndarray) -> Matrix:
     return Matrix(array.reshape(-1), 0, array.shape[1], 1)
 
 
+def aligned(array: np.ndarray) -> np.ndarray:
+    """The same numbers in C order, from the beginning of a cache line on."""
+    copy = aligned_zeros(array.size, array.dtype).reshape(array.shape)
+    copy[...] = array
+    return copy
+
+
 # --- matrix products --------------------------------------------------------------------------------------------------
-
-SGEMM = ctypes.CFUNCTYPE(None, *[ctypes.c_void_p] * 13)(
-    get_cython_function_address("scipy.linalg.cython_blas", "sgemm")
-)
-LETTERS = {letter: np.frombuffer(letter.encode(), np.uint8).copy() for letter in "NT"}
-
-
-@numba.njit(nogil=True)
-def _openblas(loops, turn_a, turn_b, sizes, scales, a, b, out):
-    """out = a b, row-major: for BLAS, which counts columns first, out' = b' a'."""
-    for _ in range(loops):
-        SGEMM(
-            turn_b.ctypes,
-            turn_a.ctypes,
-            sizes[0:].ctypes,  # columns, rows, inner
-            sizes[1:].ctypes,
-            sizes[2:].ctypes,
-            scales[0:].ctypes,
-            b.ctypes,
-            sizes[3:].ctypes,  # how far apart the rows of b, a and out are
-            a.ctypes,
-            sizes[4:].ctypes,
-            scales[1:].ctypes,
-            out.ctypes,
-            sizes[5:].ctypes,
-        )
 
 
 @kernel
@@ -116,14 +109,13 @@ def _backward(loops, a, b, out, rows, columns, inner):
 def products(rows: int, inner: int, columns: int) -> Iterator[tuple]:
     """Name, ours, OpenBLAS' and NumPy's function of the number of loops, for A B, A'B and A B'."""
     draw = np.random.default_rng(0).standard_normal
-    a, b = draw((rows, inner)).astype(FLOAT), draw((inner, columns)).astype(FLOAT)
+    a, b = aligned(draw((rows, inner)).astype(FLOAT)), aligned(draw((inner, columns)).astype(FLOAT))
     for name, turn_a, turn_b in (("A B", "N", "N"), ("A'B", "T", "N"), ("A B'", "N", "T")):
-        left = np.ascontiguousarray(a.T) if turn_a == "T" else a
-        right = np.ascontiguousarray(b.T) if turn_b == "T" else b
+        left = aligned(a.T) if turn_a == "T" else a
+        right = aligned(b.T) if turn_b == "T" else b
         first, second = (x.T if turn == "T" else x for x, turn in ((left, turn_a), (right, turn_b)))
-        outs = [np.empty((rows, columns), FLOAT) for _ in range(3)]
-        lines = [columns, rows, inner, right.shape[1], left.shape[1], columns]
-        blas = (LETTERS[turn_a], LETTERS[turn_b], np.array(lines, np.int32), np.array([1, 0], FLOAT), left, right)
+        outs = [aligned(np.zeros((rows, columns), FLOAT)) for _ in range(3)]
+        blas = sgemm_arguments(left, right, turn_a, turn_b)
         run = _backward if turn_b == "T" else _forward
         views = (turned(flat(left)) if turn_a == "T" else flat(left), flat(right), flat(outs[0]))
         sizes = (rows, columns, inner)
@@ -132,7 +124,7 @@ def products(rows: int, inner: int, columns: int) -> Iterator[tuple]:
             run(loops, *views, *sizes)
 
         def openblas(loops, blas=blas, out=outs[1]):
-            _openblas(loops, *blas, out)
+            sgemm(loops, *blas, out)
 
         def numpy(loops, first=first, second=second, out=outs[2]):
             for _ in range(loops):
@@ -145,31 +137,32 @@ def products(rows: int, inner: int, columns: int) -> Iterator[tuple]:
 
 
 def gemm(settings: Settings) -> Iterator[Row]:
-    ratios = {"OpenBLAS": [], "NumPy's call": []}
+    blas = f"OpenBLAS ({kernels_in_use()})"
+    ratios = {blas: [], "NumPy's call": []}
     with threadpool_limits(1):
         for rows, inner, columns in SHAPES:
             work = 2e-9 * rows * inner * columns
             for name, ours, openblas, numpy in products(rows, inner, columns):
                 case = f"gemm {rows} x {inner} x {columns}, {name}"
-                candidates = {"ours": ours, "OpenBLAS": openblas, "NumPy": numpy}
+                candidates = {"ours": ours, blas: openblas, "NumPy": numpy}
                 spreads = interleaved(
                     {who: steadily(function, work / 100) for who, function in candidates.items()}, repeats(settings)
                 )
-                entry = compared(case, spreads, unit="us", peer="OpenBLAS", at_least=0.9)
+                entry = compared(case, spreads, unit="us", peer=blas, at_least=0.9)
                 call = compared(case, {"ours": spreads["ours"], "NumPy's call": spreads["NumPy"]}, unit="us")
-                ratios["OpenBLAS"].append(entry.ratio)
+                ratios[blas].append(entry.ratio)
                 ratios["NumPy's call"].append(call.ratio)
                 yield entry
                 yield row(case, "speed", spreads["ours"].rate(work), "GF/s", at_least=OF_A_CORE)
                 yield call
     for peer, found in ratios.items():
-        mean, asked = statistics.geometric_mean(found), 1.15 if peer == "OpenBLAS" else None
+        mean, asked = statistics.geometric_mean(found), 1.15 if peer == blas else None
         spread = (min(found), max(found))
         yield Row("gemm, geometric mean", "times as fast", mean, "x", *spread, peer, ratio=mean, at_least=asked)
 
 
 @kernel
-def _shared_product(team, worker, loops, a, b, out, rows, columns, inner):
+def _by_rows(team, worker, loops, a, b, out, rows, columns, inner):
     begin, end = share(rows, worker, enter(team))
     for _ in range(loops):
         multiply(part(a, begin, 0), b, part(out, begin, 0), end - begin, columns, inner, False)
@@ -177,70 +170,96 @@ def _shared_product(team, worker, loops, a, b, out, rows, columns, inner):
             return
 
 
+@kernel
+def _by_columns(team, worker, loops, a, b, out, rows, columns, inner):
+    begin, end = share(columns, worker, enter(team), PANEL)
+    for _ in range(loops):
+        multiply(a, part(b, 0, begin), part(out, 0, begin), rows, end - begin, inner, False)
+        if not barrier(team):
+            return
+
+
 def gemm_team(settings: Settings) -> Iterator[Row]:
     rows, inner, columns = TEAM_SHAPE
     draw = np.random.default_rng(0).standard_normal
-    a, b = draw((rows, inner)).astype(FLOAT), draw((inner, columns)).astype(FLOAT)
-    out, other = np.empty((rows, columns), FLOAT), np.empty((rows, columns), FLOAT)
+    a, b = aligned(draw((rows, inner)).astype(FLOAT)), aligned(draw((inner, columns)).astype(FLOAT))
+    outs = [aligned(np.zeros((rows, columns), FLOAT)) for _ in range(4)]
     sizes, work = (rows, columns, inner), 2e-9 * rows * inner * columns
-    lines = np.array([columns, rows, inner, columns, inner, columns], np.int32)
-    scales, letters = np.array([1, 0], FLOAT), (LETTERS["N"], LETTERS["N"])
-    team = f"{settings.threads} threads"
+    team, blas = f"{settings.threads} threads", f"OpenBLAS ({kernels_in_use()}), {settings.threads} threads"
 
-    def with_team(size, target):
-        return lambda loops: run_team(_shared_product, size, 4 * loops, flat(a), flat(b), flat(target), *sizes)
+    def with_team(run, size, target):
+        return lambda loops: run_team(run, size, loops, flat(a), flat(b), flat(target), *sizes)
 
     def openblas(loops):
         with threadpool_limits(settings.threads):
-            _openblas(4 * loops, *letters, lines, scales, a, b, other)
+            sgemm(loops, *sgemm_arguments(a, b), outs[3])
 
-    names = {team: with_team(settings.threads, out), "one thread": with_team(1, other), f"OpenBLAS, {team}": openblas}
+    runs = {
+        "by rows": with_team(_by_rows, settings.threads, outs[0]),
+        "one thread": with_team(_by_rows, 1, outs[1]),
+        "by columns": with_team(_by_columns, settings.threads, outs[2]),
+        blas: openblas,
+    }
     spreads = interleaved(
-        {name: steadily(run, work / 100, time.perf_counter) for name, run in names.items()},
-        repeats(settings),
-        pause=SETTLED,
+        {name: awake(run, work / 400) for name, run in runs.items()}, repeats(settings), pause=SETTLED
     )
-    spreads = {name: spread.scaled(0.25) for name, spread in spreads.items()}
-    run_team(_shared_product, settings.threads, 1, flat(a), flat(b), flat(out), *sizes)
-    run_team(_shared_product, 1, 1, flat(a), flat(b), flat(other), *sizes)
-    assert out.tobytes() == other.tobytes(), "the bits must not depend on the size of the team"
+    assert outs[0].tobytes() == outs[1].tobytes() == outs[2].tobytes(), "the bits must not depend on the team"
     case = f"gemm {rows} x {inner} x {columns}, {team}"
-    yield compared(case, spreads, unit="us", at_least=0.9 * settings.threads)
-    yield compared(case, spreads, unit="us", peer=f"OpenBLAS, {team}")
-    yield row(case, "speed", spreads[team].rate(work), "GF/s")
+    yield compared(case, spreads, unit="us", ours="by rows", peer="one thread", at_least=0.9 * settings.threads)
+    yield compared(case, spreads, unit="us", ours="by rows", peer=blas)
+    yield row(case, "speed", spreads["by rows"].rate(work), "GF/s")
+    yield compared(f"{case}, by columns", spreads, unit="us", ours="by columns", peer="one thread")
 
 
 # --- sparse rows and packed patterns ----------------------------------------------------------------------------------
 
 
 @kernel
-def _listed(loops, lists, m, columns, out):
-    for step in range(loops):
-        rows = lists[step % lists.shape[0]]
-        multiply_binary(rows, 0, rows.shape[0], m, columns, out, 0, False)
+def _listed(loops, lists, m, width, out):
+    """All lists through one panel of columns after the other: m holds panels of `width` columns, each (rows, width)."""
+    panels, rows = out.shape[1] // width, m.shape[0] // out.shape[1]
+    for _ in range(loops // lists.shape[0]):
+        for panel in range(panels):
+            own = Matrix(m, panel * rows * width, width, 1)
+            for i in range(lists.shape[0]):
+                multiply_binary(lists[i], 0, lists.shape[1], own, width, out[i], panel * width, False)
 
 
 @kernel
 def _listed_plainly(loops, lists, weights, out):
     for step in range(loops):
-        out[:] = 0
+        total = out[step % lists.shape[0]]
+        total[:] = 0
         for chosen in lists[step % lists.shape[0]]:
-            for j in range(out.shape[0]):
-                out[j] += weights[chosen, j]
+            for j in range(total.shape[0]):
+                total[j] += weights[chosen, j]
 
 
 def row_sums(settings: Settings) -> Iterator[Row]:
-    draw = np.random.default_rng(0)
-    weights, out = draw.standard_normal((784, 512)).astype(FLOAT), np.empty(512, FLOAT)
-    lists = np.stack([np.sort(draw.permutation(784)[:100]) for _ in range(100)]).astype(np.int32)
-    spreads = interleaved(
-        {
-            "ours": steadily(lambda loops: _listed(loops, lists, flat(weights), 512, out), 3e-6),
-            "plain loop": steadily(lambda loops: _listed_plainly(loops, lists, weights, out), 8e-6),
-        },
-        repeats(settings),
-    )
-    yield compared("sum of 100 of 784 rows of 512", spreads, unit="us", at_least=2.5)
+    yield from _row_sums(settings, 784, 2.5)  # 1.6 MB
+    yield from _row_sums(settings, 256, None)  # half a MB, which fits into most second-level caches
+
+
+def _row_sums(settings: Settings, rows: int, asked: float | None) -> Iterator[Row]:
+    """In rows, one sum after the other; and in panels, as engines keep weights. NumPy's array begins where it may."""
+    draw, columns = np.random.default_rng(0), 512
+    weights = draw.standard_normal((rows, columns)).astype(FLOAT)
+    in_rows, in_panels = aligned(weights), aligned(weights.reshape(rows, -1, PANEL).swapaxes(0, 1))
+    lists = np.stack([np.sort(draw.permutation(rows)[:100]) for _ in range(100)]).astype(np.int32)
+    outs = [aligned(np.zeros((100, columns), FLOAT)) for _ in range(4)]
+    runs = {
+        "in panels": lambda loops: _listed(loops, lists, in_panels.reshape(-1), PANEL, outs[0]),
+        "in rows": lambda loops: _listed(loops, lists, in_rows.reshape(-1), columns, outs[1]),
+        "plain loop": lambda loops: _listed_plainly(loops, lists, in_rows, outs[2]),
+        "plain loop, NumPy's array": lambda loops: _listed_plainly(loops, lists, weights, outs[3]),
+    }
+    spreads = interleaved({name: steadily(run, 2e-6) for name, run in runs.items()}, repeats(settings))
+    assert outs[0].tobytes() == outs[1].tobytes() == outs[2].tobytes() == outs[3].tobytes()
+    for ours in ("in panels", "in rows"):
+        case = f"sum of 100 of {rows} rows of {columns}, {ours}"
+        for peer in ("plain loop", "plain loop, NumPy's array"):
+            yield compared(case, spreads, unit="us", ours=ours, peer=peer, at_least=asked)
+        yield row(case, "speed", spreads[ours].rate(4e-7 * columns), "GB/s")
 
 
 @kernel
@@ -341,8 +360,7 @@ def _meet(team, worker, loops):
 
 
 def barriers(settings: Settings) -> Iterator[Row]:
-    run_team(_meet, settings.threads, 1)
-    measure = steadily(lambda loops: run_team(_meet, settings.threads, loops), 2e-7, time.perf_counter)
+    measure = awake(lambda loops: run_team(_meet, settings.threads, loops), 2e-7)
     spread = interleaved({"ours": measure}, repeats(settings))["ours"]
     limit = 0.2 if settings.threads == 2 else None  # us
     yield row(f"barrier of {settings.threads} threads", "time", spread.scaled(1e6), "us", at_least=limit)
@@ -350,7 +368,7 @@ def barriers(settings: Settings) -> Iterator[Row]:
 
 FIRST_USE = """
 import time
-import numba, scipy.linalg.cython_blas, benchmarks.table
+import benchmarks.openblas, benchmarks.table, bioneuro.parameters
 begin = time.process_time()
 from benchmarks.machine_room import use_everything
 use_everything()
@@ -392,6 +410,11 @@ def compilation(settings: Settings) -> Iterator[Row]:
         yield row(case, "loaded from disk", loaded, "s", at_least=0.3)
 
 
+def beside_numpy(name: str) -> Callable[[Settings], Iterator[Row]]:
+    """A case of `benchmarks.before_after`, loaded when it runs: its engines are no part of the machine room."""
+    return lambda settings: getattr(import_module("benchmarks.before_after"), name)(settings)
+
+
 CASES = {
     "gemm": gemm,
     "gemm-team": gemm_team,
@@ -400,8 +423,12 @@ CASES = {
     "uniform": uniform,
     "bernoulli": bernoulli,
     "barriers": barriers,
+    "backprop": beside_numpy("backprop"),
+    "contrastive-divergence": beside_numpy("contrastive_divergence"),
+    "synapses": beside_numpy("synapses"),
     "compilation": compilation,
 }
 
 if __name__ == "__main__":
+    start_with_best_kernels()
     main(__doc__, CASES, threads=2)

@@ -44,6 +44,7 @@ __all__ = [
     "draw_permutation",
     "draw_poisson",
     "draw_uniform",
+    "draw_words",
     "fill_bernoulli",
     "fill_normal",
     "fill_poisson",
@@ -62,7 +63,8 @@ __all__ = [
 ]
 
 _LARGEST_RATE = 1e15
-_CHUNK = 640  # words drawn before they are converted, in loops that vectorise
+CHUNK = 640  # words drawn before they are used, in loops that vectorise
+SPARE = 4 * BLOCKS  # words that `draw_words` may write beyond those asked for
 _HASHED_AT_ONCE = 1 << 17  # numbers converted to float64 at a time
 _MIX_0, _MIX_1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
 _HALF_WORD = np.uint64(32)
@@ -152,19 +154,19 @@ def hash_rows(X: np.ndarray) -> np.ndarray:
 
 
 def _fill(key, rows, step, out):
-    like, words = out.dtype.type(0), np.empty(_CHUNK + 4 * BLOCKS, np.uint64)
+    like, words = out.dtype.type(0), np.empty(CHUNK + SPARE, np.uint64)
     out = borrowed(out)
     for i in range(out.shape[0]):
-        for start in range(0, out.shape[1], _CHUNK):
-            piece = out[i, start : start + _CHUNK]
-            _fill_words(key, rows[i], step, kind, start, piece.shape[0], words)
+        for start in range(0, out.shape[1], CHUNK):
+            piece = out[i, start : start + CHUNK]
+            draw_words(key, rows[i], step, kind, start, piece.shape[0], words)
             for unit in range(piece.shape[0]):
                 piece[unit] = convert(words[unit], like)
 
 
 @kernel
-def _fill_words(key, row, step, kind, start, count, words):
-    """The random words of `count` units from `start`, a multiple of 4; words: (count + 4 BLOCKS) or longer."""
+def draw_words(key, row, step, kind, start, count, words):
+    """The random words of `count` units from `start`, a multiple of 4, into words: (count + SPARE,) or longer."""
     k0, k1, block, whole = key[0], key[1], 0, (count + 3) // 4
     while whole - block > BLOCKS // 3:  # one by one they take three times as long
         philox_blocks(np.uint64(start // 4 + block), row, step, kind, k0, k1, words, 4 * block)
@@ -182,12 +184,12 @@ draw_normal = specialise(_fill, convert=normal_from, kind=NORMAL)
 @kernel
 def draw_bernoulli(key, rows, step, p, out):
     """out_ij = 1 if the uniform draw of (row i, unit j) is below p_ij, else 0; p, out: (n, m)."""
-    words = np.empty(_CHUNK + 4 * BLOCKS, np.uint64)
+    words = np.empty(CHUNK + SPARE, np.uint64)
     p, out = borrowed((p, out))
     for i in range(out.shape[0]):
-        for start in range(0, out.shape[1], _CHUNK):
-            piece, means = out[i, start : start + _CHUNK], p[i, start : start + _CHUNK]
-            _fill_words(key, rows[i], step, UNIFORM, start, piece.shape[0], words)
+        for start in range(0, out.shape[1], CHUNK):
+            piece, means = out[i, start : start + CHUNK], p[i, start : start + CHUNK]
+            draw_words(key, rows[i], step, UNIFORM, start, piece.shape[0], words)
             for unit in range(piece.shape[0]):
                 piece[unit] = uniform64(words[unit]) < means[unit]
 
@@ -195,12 +197,12 @@ def draw_bernoulli(key, rows, step, p, out):
 @kernel
 def draw_bernoulli_of_sigmoid(key, rows, step, x, out):
     """out_ij = 1 if the uniform draw of (row i, unit j) is below sigmoid(x_ij), else 0; x, out: (n, m)."""
-    words, means = np.empty(_CHUNK + 4 * BLOCKS, np.uint64), np.empty(_CHUNK, np.float32)
+    words, means = np.empty(CHUNK + SPARE, np.uint64), np.empty(CHUNK, np.float32)
     x, out = borrowed((x, out))
     for i in range(out.shape[0]):
-        for start in range(0, out.shape[1], _CHUNK):
-            piece, fields = out[i, start : start + _CHUNK], x[i, start : start + _CHUNK]
-            _fill_words(key, rows[i], step, UNIFORM, start, piece.shape[0], words)
+        for start in range(0, out.shape[1], CHUNK):
+            piece, fields = out[i, start : start + CHUNK], x[i, start : start + CHUNK]
+            draw_words(key, rows[i], step, UNIFORM, start, piece.shape[0], words)
             if not _settled_roughly(words, fields, means, piece):
                 for unit in range(piece.shape[0]):
                     piece[unit] = uniform64(words[unit]) < sigmoid(fields[unit])

@@ -7,7 +7,7 @@ import numpy as np
 from bioneuro._jit.bits import multiply_wide
 from bioneuro._jit.distributions import UNIFORM, integer_below, uniform
 from bioneuro._jit.kernel import kernel, scalar
-from bioneuro._jit.philox import philox
+from bioneuro._jit.random import CHUNK, SPARE, draw_words
 
 _ZERO, _ONE = np.uint64(0), np.uint64(1)
 _SIX, _LOWEST = np.uint64(6), np.uint64(63)
@@ -23,13 +23,14 @@ def draw_subsets(key, first, indptr, n, skip_own, out):
     Source: Bentley and Floyd, A sample of brilliance, Communications of the ACM 30 (1987) 754.
     """
     k0, k1 = key[0], key[1]
-    taken = np.zeros(n, np.bool_)
+    taken, words = np.zeros(n, np.bool_), np.empty(CHUNK + SPARE, np.uint64)
     for i in range(indptr.shape[0] - 1):
         row, chosen = np.uint64(first + i), out[indptr[i] : indptr[i + 1]]
         k = chosen.shape[0]
-        for start in range(0, k, 4):
-            words = philox(np.uint64(start // 4), row, _ZERO, UNIFORM, k0, k1)
-            for draw in range(start, min(start + 4, k)):
+        for start in range(0, k, CHUNK):
+            count = min(CHUNK, k - start)
+            draw_words(key, row, _ZERO, UNIFORM, start, count, words)
+            for draw in range(start, start + count):
                 last = n - k + draw
                 unit = np.int64(_below(words[draw - start], k0, k1, row, np.uint64(draw), np.uint64(last + 1)))
                 unit = last if taken[unit] else unit
@@ -45,11 +46,13 @@ def draw_subsets(key, first, indptr, n, skip_own, out):
 def draw_multisets(key, first, indptr, n, skip_own, out):
     """As `draw_subsets`, with replacement: each of the k units is uniform in 0 .. n-1, whatever the others are."""
     k0, k1 = key[0], key[1]
+    words = np.empty(CHUNK + SPARE, np.uint64)
     for i in range(indptr.shape[0] - 1):
         row, chosen = np.uint64(first + i), out[indptr[i] : indptr[i + 1]]
-        for start in range(0, chosen.shape[0], 4):
-            words = philox(np.uint64(start // 4), row, _ZERO, UNIFORM, k0, k1)
-            for draw in range(start, min(start + 4, chosen.shape[0])):
+        for start in range(0, chosen.shape[0], CHUNK):
+            count = min(CHUNK, chosen.shape[0] - start)
+            draw_words(key, row, _ZERO, UNIFORM, start, count, words)
+            for draw in range(start, start + count):
                 unit = np.int64(_below(words[draw - start], k0, k1, row, np.uint64(draw), np.uint64(n)))
                 chosen[draw] = unit + (skip_own and unit >= first + i)
 
