@@ -3,11 +3,11 @@
 from bioneuro.lazy import lazy_names
 
 _NAMES = {
-    "EnsembleClassifier": "feedforward.estimators",
-    "EnsembleRegressor": "feedforward.estimators",
-    "NetworkClassifier": "feedforward.estimators",
-    "NetworkRegressor": "feedforward.estimators",
-    "Autoencoder": "feedforward.estimators",
+    "EnsembleClassifier": "feedforward.estimators.ensemble",
+    "EnsembleRegressor": "feedforward.estimators.ensemble",
+    "NetworkClassifier": "feedforward.estimators.classifier",
+    "NetworkRegressor": "feedforward.estimators.regressor",
+    "Autoencoder": "feedforward.estimators.autoencoder",
     "Graph": "feedforward.graph",
     "Huber": "feedforward.losses",
     "WeightHistory": "feedforward.instruments",

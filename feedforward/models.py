@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bioneuro.models import Model
 from bioneuro.topology import Topology
-from feedforward.estimators import Autoencoder, NetworkClassifier
+from feedforward.estimators.autoencoder import Autoencoder
+from feedforward.estimators.classifier import NetworkClassifier
 
 RATES = ({"learning_rate": 3e-3}, {"learning_rate": 1e-2})
 NO_RECALL = {"memory": "maps pictures to labels; nothing in it gives a picture back"}

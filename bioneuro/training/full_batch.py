@@ -20,10 +20,11 @@ from bioneuro.errors import InvalidInput, NotFiniteError, check_number, choose
 from bioneuro.parameters import Parameters
 from bioneuro.recording import Recording
 from bioneuro.topology import Topology
+from bioneuro.training.bar import show_bar
 from bioneuro.training.batches import Batch
 from bioneuro.training.checks import check_callbacks, check_data, check_key, check_weights
 from bioneuro.training.interrupt import Interruption, TrainingInterrupted
-from bioneuro.training.loop import GradientEstimator, Progress, show_bar
+from bioneuro.training.loop import GradientEstimator, Progress
 
 METHODS = {"lbfgs": ("L-BFGS-B", {"ftol": 1e-14}), "cg": ("CG", {})}
 

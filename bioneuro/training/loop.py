@@ -34,6 +34,7 @@ from bioneuro.errors import InvalidInput, NotFiniteError, check_number
 from bioneuro.optim import Transform
 from bioneuro.parameters import Parameters
 from bioneuro.recording import Recording
+from bioneuro.training.bar import show_bar
 from bioneuro.training.batches import Batch, batches, check_batch_size, epoch_order, n_batches
 from bioneuro.training.checkpoint import Before, TrainingState, digest_of_run, read, write
 from bioneuro.training.checks import (
@@ -437,9 +438,3 @@ class _Trainer:
         best = self.parameters if self.best_theta is None else self.parameters.like(self.best_theta)
         traces = {"loss": np.array(self.loss), "validation": np.array(self.validation_loss)}
         return Recording(best, self.state(), traces, self.interrupted)
-
-
-def show_bar(epochs: int, done: int, progress: bool):
-    from tqdm import tqdm
-
-    return tqdm(total=epochs, initial=done, desc="training", unit="epoch", disable=not progress, leave=False)

@@ -13,11 +13,12 @@ from bioneuro.errors import InvalidInput, NotFiniteError, check_number
 from bioneuro.optim import Transform
 from bioneuro.parameters import Parameters
 from bioneuro.recording import Recording
+from bioneuro.training.bar import show_bar
 from bioneuro.training.batches import check_batch_size, epoch_order, n_batches
 from bioneuro.training.checkpoint import TrainingState, digest_of_run
 from bioneuro.training.emphasis import as_emphasis
 from bioneuro.training.interrupt import Interruption, TrainingInterrupted
-from bioneuro.training.loop import GradientEstimator, check_weights, fit, show_bar
+from bioneuro.training.loop import GradientEstimator, check_weights, fit
 
 
 def fit_together(
