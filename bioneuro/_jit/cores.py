@@ -1,12 +1,14 @@
-"""How many threads to use: by the work between two barriers, and by the cores that are ours."""
+"""How many threads to use, by the work between two barriers and by the cores that are ours; and where they run."""
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import math
 import multiprocessing
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from bioneuro.errors import check_number
@@ -56,6 +58,36 @@ def usable_cores() -> int:
     """Return the number of cores that the operating system lets this process use (affinity, control groups)."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, math.ceil(min(cores, _quota())))
+
+
+def settle(taken: set[int]) -> None:
+    """Move the calling thread to a core that is not taken, if it stands on one that is, and add its core to them.
+
+    A core of a virtual machine that has slept counts as busy with Linux, which then starts the threads of a team on
+    one and the same core and leaves them there for some hundredth of a second. Which cores the thread may use, and
+    with it where Linux moves it later, is the same afterwards. Where a system does not tell the core, nothing is done.
+    """
+    core = _current_core()
+    if core is None:
+        return
+    allowed = os.sched_getaffinity(0)
+    if core in taken and allowed - taken:
+        try:
+            os.sched_setaffinity(0, allowed - taken)
+            os.sched_setaffinity(0, allowed)
+        except OSError:  # cores were taken from us in between: it stays where it is
+            return
+    taken.add(_current_core())
+
+
+def _current_core() -> int | None:
+    ask = _sched_getcpu()
+    return None if ask is None else ask()
+
+
+@functools.cache
+def _sched_getcpu() -> Callable[[], int] | None:
+    return getattr(ctypes.PyDLL(None), "sched_getcpu", None) if hasattr(os, "sched_setaffinity") else None
 
 
 def _is_pool_worker() -> bool:

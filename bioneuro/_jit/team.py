@@ -23,6 +23,7 @@ from collections.abc import Callable
 import numba
 import numpy as np
 
+from bioneuro._jit.cores import settle
 from bioneuro._jit.kernel import kernel, scalar
 from bioneuro._jit.processor import (
     atomic_add,
@@ -109,11 +110,12 @@ def run_team(function: Callable, size: int, *arguments) -> list:
     if not getattr(function, "signatures", True):  # compile it here, where Ctrl-C is heard
         function.compile(tuple(numba.typeof(argument) for argument in (team, 0, *arguments)))
 
-    failure = None
+    failure, taken = None, set()
 
     def work(worker):
         if failure is None:
             try:
+                settle(taken)
                 answers[worker] = function(team, worker, *arguments)
             except BaseException as error:  # raised again in the calling thread
                 errors.append(error)
@@ -122,6 +124,8 @@ def run_team(function: Callable, size: int, *arguments) -> list:
     helpers = [_Helper(work, worker) for worker in range(1, size)]
     floats = _read_float_state()
     _restore_float_state(floats)  # compiled before the mode changes
+    if size > 1:
+        settle(taken)
     settled = False
     while not settled:  # once more after an exception: Ctrl-C strikes anywhere, here too
         try:

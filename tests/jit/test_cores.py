@@ -3,12 +3,13 @@ from __future__ import annotations
 import math
 import multiprocessing
 import os
+from types import SimpleNamespace
 
 import joblib
 import pytest
 
 from bioneuro._jit import cores
-from bioneuro._jit.cores import VARIABLE, team_size, usable_cores, usable_threads
+from bioneuro._jit.cores import VARIABLE, settle, team_size, usable_cores, usable_threads
 from bioneuro.errors import InvalidInput
 
 pytestmark = pytest.mark.small
@@ -129,3 +130,46 @@ def test_children_of_multiprocessing_run_one_thread(monkeypatch):
     monkeypatch.setenv(VARIABLE, "5")
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         assert pool.apply(usable_threads) == 1
+
+
+@pytest.fixture
+def system(monkeypatch):
+    """Four cores, of which the thread stands on number 1; it moves to the lowest that it may use."""
+    system = SimpleNamespace(core=1, allowed={0, 1, 2, 3}, asked=[])
+
+    def move(thread, allowed):
+        system.asked.append((thread, allowed))
+        system.core = system.core if system.core in allowed else min(allowed)
+
+    monkeypatch.setattr(cores, "_current_core", lambda: system.core)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda thread: system.allowed, raising=False)
+    monkeypatch.setattr(os, "sched_setaffinity", move, raising=False)
+    return system
+
+
+@pytest.mark.parametrize(
+    ("taken", "to"), [(set(), 1), ({0, 2}, 1), ({1}, 0), ({0, 1}, 2), ({0, 1, 2}, 3), ({0, 1, 2, 3}, 1)]
+)
+def test_a_thread_leaves_a_core_that_is_taken_and_may_use_the_same_ones_afterwards(system, taken, to):
+    before = set(taken)
+    settle(taken)
+    assert system.core == to
+    assert taken == before | {to}
+    assert system.asked in ([], [(0, system.allowed - before), (0, system.allowed)])
+    assert bool(system.asked) == (to != 1)
+
+
+def test_a_thread_stays_where_cores_are_not_told_or_are_taken_away(system, monkeypatch):
+    def refuse(thread, allowed):
+        raise OSError
+
+    monkeypatch.setattr(os, "sched_setaffinity", refuse)
+    settle({1})
+    monkeypatch.setattr(cores, "_current_core", lambda: None)
+    settle(taken := {1})
+    assert taken == {1}
+
+
+def test_the_core_of_this_thread_is_one_that_it_may_use():
+    settle(taken := set())
+    assert taken <= (os.sched_getaffinity(0) if taken else set())
