@@ -17,8 +17,9 @@ from bioneuro.optim.kernels import block, penalise
 from bioneuro.optim.rules import Optimizer
 from feedforward import batch_kernels
 from feedforward.activations import Activation, backward_kernel, forward_kernel
-from feedforward.epoch import Calls, Data, Learning, Plan, bounded_step, measure, shorten
+from feedforward.bounds import bounded_step, measure, shorten
 from feedforward.losses import Loss
+from feedforward.tables import Calls, Data, Learning, Plan
 
 # the kernels of `Calls` and their arguments: m a matrix, v a vector, i a whole number, d a float64, b a Boolean,
 # w whole numbers, s int32 numbers, k the words of a key, D, L and P what `Data`, `Learning` and `Plan` are

@@ -14,173 +14,67 @@ with a barrier after each population, and no sum is split between workers: the b
 
 Nothing here is compiled for one network, loss or optimiser: the tables of a `Plan` say what to do, and what is done to
 numbers is done by kernels called by address (`_jit/dispatch.py`). Rows of all matrices are padded with zeros to whole
-registers. `feedforward.layout` makes the tables, `feedforward.program` runs the steps.
+registers. `feedforward.tables` describes the tables, `feedforward.layout` makes them, `feedforward.program` runs the
+steps.
 """
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import numpy as np
 
 from bioneuro._jit.borrow import borrowed
 from bioneuro._jit.dispatch import call
 from bioneuro._jit.kernel import kernel, scalar
-from bioneuro._jit.simd import PANEL, dot, part, stored, turned
+from bioneuro._jit.simd import PANEL, part, stored, turned
 from bioneuro._jit.team import barrier, enter, share, team_of_one
-
-PAD = 16  # numbers that rows are padded to: a register, and a cache line of float32
-MANY = 8  # rows for which it pays to transpose a narrow panel
-CHUNK = 1024  # numbers of a gradient whose squares are added before those of others: the same for every team
-BLOCK = 64  # rows of a panel of the gradient that are made and used at a time
-_ZEROS, _BLOCK = np.int64(0), np.int64(BLOCK * PANEL)  # places in scratch; literals would be compiled once more
-_FIRST, _ONE_ROW = np.int64(0), np.int64(1)
-
-# columns of `Plan.populations`, one row a population in feedforward order, the input first; places are in `Plan.space`
-(
-    SIZE,  # units
-    WIDTH,  # the same, padded
-    ARRIVED,  # where products add up: z, or, where that is normalised, z before it and then z_hat
-    INPUT,  # z
-    OUTPUT,  # a; the same place where the way back needs no z
-    ERROR,  # dL/dz
-    EMITTED,  # what other populations see: a, or, in a place of its own, a times the mask
-    MASK,  # what dropout multiplies with; -1: no dropout
-    BATCH,  # what the normalisation knows of a batch; -1: not normalised
-    BIAS,  # in theta, and where normalised what else it learns behind; -1: none
-    BIAS_GRADIENT,  # -1: none, or left to the normalisation
-    CONSTANT,  # in theta: the number that each unit of the type has, learnt or not
-    CONSTANT_GRADIENT,  # -1: it is not learnt
-    FORWARD,  # address of a = f(z); 0: a is z, or the loss computes it
-    BACKWARD,  # address of delta <- delta f'(z); 0: nothing to do
-    FIRST_IN,  # projections that end here: rows FIRST_IN to LAST_IN of `Plan.projections`
-    LAST_IN,
-    FIRST_OUT,  # projections that begin here: entries FIRST_OUT to LAST_OUT of `Plan.outgoing`
-    LAST_OUT,
-    FIRST_ARRAY,  # what its units learn: rows FIRST_ARRAY to LAST_ARRAY of `Plan.arrays`
+from feedforward.tables import (
+    ARRAY_OWN,
+    ARRIVED,
+    BACKWARD,
+    BATCH,
+    BIAS,
+    BIAS_GRADIENT,
+    BLOCK,
+    CONSTANT,
+    CONSTANT_GRADIENT,
+    DROPOUT,
+    EMITTED,
+    EPSILON,
+    ERROR,
+    FIRST_ARRAY,
+    FIRST_IN,
+    FIRST_OUT,
+    FORWARD,
+    GRADIENT,
+    GRADIENTS,
+    INPUT,
     LAST_ARRAY,
-) = range(21)
-N_POPULATION = 21
-PRE, POST, WEIGHTS, ONE_TO_ONE, OWN = range(
-    5
-)  # columns of `Plan.projections`; WEIGHTS in theta, see `_panel`; OWN -1: frozen
-N_PROJECTION = 5
-PLACE, GRADIENT, ARRAY_OWN = range(3)  # columns of `Plan.arrays`: in theta, in space, row of `Learning.own`
-N_ARRAY = 3
-DROPOUT, NOISE, MOMENTUM, EPSILON, LIMIT = range(
-    5
-)  # columns of `Plan.numbers`: share of the dead, sigma, of normalisation, of the length of incoming weights; 0: none
-N_NUMBER = 5
+    LAST_IN,
+    LAST_OUT,
+    MANY,
+    MASK,
+    MOMENTUM,
+    NOISE,
+    ONE_TO_ONE,
+    OUTPUT,
+    OWN,
+    PAD,
+    PLACE,
+    POST,
+    PRE,
+    SIZE,
+    WEIGHTS,
+    WIDTH,
+    ZEROS,
+    Columns,
+    Data,
+    Learning,
+    Plan,
+    Whole,
+    panel,
+)
 
-
-class Calls(NamedTuple):
-    """Addresses of kernels; 0 for what a network has no use for."""
-
-    multiply: int = 0
-    multiply_nt: int = 0
-    multiply_sparse: int = 0
-    loss: int = 0
-    gather: int = 0  # or `sort_by_feature`
-    jitter: int = 0
-    drop: int = 0
-    multiply_entries: int = 0
-    add_row: int = 0
-    sum_rows: int = 0
-    scale: int = 0
-    transpose: int = 0
-    sum_products: int = 0
-    normalise: int = 0
-    follow: int = 0
-    normalise_back: int = 0
-    measure: int = 0
-    bounded_step: int = 0
-    shorten: int = 0
-
-
-class Plan(NamedTuple):
-    """What a network computes and where; see the names of the columns above."""
-
-    populations: np.ndarray
-    projections: np.ndarray
-    outgoing: np.ndarray
-    arrays: np.ndarray
-    numbers: np.ndarray  # (n_populations, N_NUMBER) float64
-    keys: np.ndarray  # (n_populations, 2, 2) uint64: words of the keys of dropout and of noise
-    space: np.ndarray  # flat: everything that passes through the network
-    calls: Calls
-
-
-class Columns(NamedTuple):
-    """Sparse inputs of one batch by feature, for every worker; feature f has entries starts[f] to starts[f + 1]."""
-
-    starts: np.ndarray
-    rows: np.ndarray
-    values: np.ndarray
-
-
-class Data(NamedTuple):
-    """The rows to learn from, in `order`; step s takes entries begins[s] to begins[s + 1] of it.
-
-    Inputs are dense, in X, or, where X is empty, sparse: the row at place k of `order` has entries row_starts[k] to
-    row_ends[k] of `features`, ascending, and `values`.
-    """
-
-    X: np.ndarray
-    row_starts: np.ndarray
-    row_ends: np.ndarray
-    features: np.ndarray
-    values: np.ndarray
-    batch: Columns
-    y: np.ndarray
-    weights: np.ndarray  # of the rows; empty: all 1
-    weight_of_row: float  # each row's part in what errors are divided by; 0: its weight
-    order: np.ndarray
-    begins: np.ndarray
-    losses: np.ndarray  # out: of each row, in order
-
-
-class Whole(NamedTuple):
-    """What it takes to bound the length of the whole gradient; arrays of length 0 where nobody asks for it."""
-
-    penalise: int  # address
-    limit: float
-    gradient: np.ndarray  # as theta
-    squares: np.ndarray  # of its chunks
-    places: np.ndarray  # (arrays, 2): where each array begins and ends
-    own: np.ndarray  # as `Learning.own`, without what `penalise` has done
-
-
-class Learning(NamedTuple):
-    """What changes, and how: padded theta and moments, the rule's address, constants of steps and of arrays."""
-
-    theta: np.ndarray
-    first: np.ndarray
-    second: np.ndarray
-    third: np.ndarray
-    rule: int
-    constants: np.ndarray  # (steps, ...)
-    own: np.ndarray  # (arrays, ...)
-    scratch: np.ndarray  # (workers, ...): BLOCK rows of zeros, and a block of gradients
-    whole: Whole
-
-
-class Members(NamedTuple):
-    """What each of many networks has of its own, (members, ...), and each worker, (workers, ...)."""
-
-    theta: np.ndarray
-    first: np.ndarray
-    second: np.ndarray
-    third: np.ndarray
-    keys: np.ndarray
-    orders: np.ndarray
-    row_starts: np.ndarray
-    row_ends: np.ndarray
-    losses: np.ndarray
-    spaces: np.ndarray
-    scratch: np.ndarray  # (workers, 1, ...), and so the columns
-    gradients: np.ndarray
-    squares: np.ndarray
-    batch: Columns
+_FIRST = np.int64(0)  # a literal would be compiled once more
 
 
 @kernel
@@ -269,12 +163,6 @@ def _steps(team, worker, workers, plan, data, learning, first, last, before):
                 return
 
 
-@scalar
-def _panel(theta, edge, rows, width, column):
-    """The weights onto the units `column` to `column` + PANEL, as many as there are of `width`."""
-    return stored(theta, edge[WEIGHTS] + column * rows, min(PANEL, width - column))
-
-
 @kernel
 def _gather(plan, data, begin, rows, step, worker, workers):
     """Put the batch together: each worker some rows of dense inputs, or some features of sparse ones."""
@@ -309,7 +197,7 @@ def _forward(plan, data, learning, begin, p, rows, step, worker, workers):
             call(plan.calls.scale, (x, learning.theta[edge[WEIGHTS] + c0 :], z, rows, columns, more))
         else:
             for c in range(c0, c1, PANEL):
-                weights, to = _panel(learning.theta, edge, pre[SIZE], at[WIDTH], c), part(z, 0, c - c0)
+                weights, to = panel(learning.theta, edge, pre[SIZE], at[WIDTH], c), part(z, 0, c - c0)
                 if edge[PRE] == 0 and data.X.shape[0] == 0:
                     entries = (data.row_starts[begin:], data.row_ends[begin:], data.features, data.values)
                     call(plan.calls.multiply_sparse, (*entries, weights, to, rows, weights.row, more))
@@ -383,16 +271,16 @@ def _backward(plan, learning, p, rows, worker, workers):
             whole, own = post[WIDTH] // PANEL * PANEL, min(c1, at[SIZE]) - c0
             if whole > 0:
                 error = stored(plan.space, post[ERROR], post[WIDTH])
-                weights = part(_panel(learning.theta, edge, at[SIZE], post[WIDTH], 0), c0, 0)
+                weights = part(panel(learning.theta, edge, at[SIZE], post[WIDTH], 0), c0, 0)
                 sizes = (rows, own, whole, more, PANEL * at[SIZE])
                 call(plan.calls.multiply_nt, (error, weights, delta, *sizes))
                 more = True
             error, left = stored(plan.space, post[ERROR] + whole, post[WIDTH]), post[SIZE] - whole
-            weights = part(_panel(learning.theta, edge, at[SIZE], post[WIDTH], whole), c0, 0)
+            weights = part(panel(learning.theta, edge, at[SIZE], post[WIDTH], whole), c0, 0)
             if left > 0 and rows < MANY:
                 call(plan.calls.multiply_nt, (error, weights, delta, rows, own, left, more, PANEL))
             elif left > 0:  # short sums: to add up their lanes costs more than to transpose the weights
-                turned_over = stored(learning.scratch[worker], _BLOCK, PANEL)
+                turned_over = stored(learning.scratch[worker], GRADIENTS, PANEL)
                 for j in range(0, own, PANEL):
                     count = min(PANEL, own - j)
                     call(plan.calls.transpose, (part(weights, j, 0), turned_over, count, left))
@@ -430,8 +318,8 @@ def _update(plan, data, learning, constants, p, rows, worker, workers):
             continue
         if edge[ONE_TO_ONE]:
             x = stored(plan.space, pre[EMITTED] + c0, pre[WIDTH])
-            call(plan.calls.sum_products, (x, delta, scratch[_BLOCK:], rows, columns))
-            _step(learning, edge[WEIGHTS] + c0, columns, constants, edge[OWN], scratch, _BLOCK)
+            call(plan.calls.sum_products, (x, delta, scratch[GRADIENTS:], rows, columns))
+            _step(learning, edge[WEIGHTS] + c0, columns, constants, edge[OWN], scratch, GRADIENTS)
         elif at[WIDTH] <= PANEL:
             u0, u1 = share(pre[SIZE], worker, workers, PAD)
             _update_panel(plan, data, learning, constants, edge, _FIRST, u0, u1, rows, worker)
@@ -452,15 +340,15 @@ def _update(plan, data, learning, constants, p, rows, worker, workers):
 def _update_panel(plan, data, learning, constants, edge, column, first, last, rows, worker):
     """The rows `first` to `last` of the panel that begins at `column`: a block of gradients, then its step."""
     at, pre, scratch = plan.populations[edge[POST]], plan.populations[edge[PRE]], learning.scratch[worker]
-    weights = _panel(learning.theta, edge, pre[SIZE], at[WIDTH], column)
+    weights = panel(learning.theta, edge, pre[SIZE], at[WIDTH], column)
     width = weights.row
-    error, block = stored(plan.space, at[ERROR] + column, at[WIDTH]), stored(scratch, _BLOCK, width)
+    error, block = stored(plan.space, at[ERROR] + column, at[WIDTH]), stored(scratch, GRADIENTS, width)
     starts = data.batch.starts[worker]
     while first < last:
-        count, gradient = min(BLOCK, last - first), _BLOCK
+        count, gradient = min(BLOCK, last - first), GRADIENTS
         if edge[PRE] == 0 and data.X.shape[0] == 0:
             if starts[first] == starts[first + count]:
-                gradient = _ZEROS
+                gradient = ZEROS
             else:
                 entries = (starts[first:], starts[first + 1 :], data.batch.rows[worker], data.batch.values[worker])
                 call(plan.calls.multiply_sparse, (*entries, error, block, count, width, False))
@@ -481,74 +369,3 @@ def _step(learning, place, count, constants, array, gradient, start):
         return
     moments = (learning.first, learning.second, learning.third)
     call(learning.rule, (learning.theta, *moments, place, gradient, start, count, constants, learning.own[array]))
-
-
-@kernel
-def measure(learning, worker, workers):
-    """The squares of the gradient, chunk by chunk."""
-    whole = learning.whole
-    begin, end = share(whole.gradient.shape[0], worker, workers, CHUNK)
-    for first in range(begin, end, CHUNK):
-        count = min(CHUNK, end - first)
-        whole.squares[first // CHUNK] = dot(whole.gradient, first, whole.gradient, first, count)
-    return 0
-
-
-@kernel
-def bounded_step(learning, constants, worker, workers):
-    """One step by the whole gradient, made shorter where it is longer than the limit; each worker a range of theta."""
-    whole, total = learning.whole, np.float64(0)
-    for k in range(whole.squares.shape[0]):
-        total += whole.squares[k]
-    length = np.sqrt(total)
-    begin, end = share(whole.gradient.shape[0], worker, workers, CHUNK)
-    if length > whole.limit:
-        factor, own = whole.gradient.dtype.type(whole.limit / length), whole.gradient[begin:end]
-        for k in range(own.shape[0]):
-            own[k] *= factor
-    moments = (learning.first, learning.second, learning.third)
-    for array in range(whole.places.shape[0]):
-        first, last = max(begin, whole.places[array, 0]), min(end, whole.places[array, 1])
-        if first < last:
-            step = (first, whole.gradient, first, last - first, constants, whole.own[array])
-            call(learning.rule, (learning.theta, *moments, *step))
-    return 0
-
-
-@kernel
-def shorten(plan, learning, p, worker, workers):
-    """Bring the weights that reach each of the worker's own units to the length allowed, where they are longer."""
-    at, limit = plan.populations[p], plan.numbers[p, LIMIT]
-    c0, c1 = share(at[WIDTH], worker, workers, PANEL)
-    if limit == 0 or c0 == c1:
-        return 0
-    for c in range(c0, c1, PANEL):
-        width = min(PANEL, c1 - c)
-        factors, squares = learning.scratch[worker, _BLOCK:], learning.scratch[worker, _BLOCK + PANEL :]
-        factors[:width] = 0
-        for q in range(at[FIRST_IN], at[LAST_IN]):
-            weights, rows = _reaching(plan, learning, q, c)
-            call(plan.calls.sum_products, (weights, weights, squares, rows, width))
-            for j in range(width):
-                factors[j] += squares[j]
-        longest = np.float64(0)
-        for j in range(width):
-            length = np.sqrt(np.float64(factors[j]))
-            factors[j] = limit / length if length > limit else 1
-            longest = max(longest, length)
-        for q in range(at[FIRST_IN], at[LAST_IN]):
-            if longest > limit:
-                weights, rows = _reaching(plan, learning, q, c)
-                call(plan.calls.scale, (weights, factors, weights, rows, width, False))
-    return 0
-
-
-@scalar
-def _reaching(plan, learning, q, column):
-    """The weights of a projection onto the panel of units that begins at `column`, and how many rows they are."""
-    edge = plan.projections[q]
-    width = plan.populations[edge[POST], WIDTH]
-    if edge[ONE_TO_ONE]:
-        return stored(learning.theta, edge[WEIGHTS] + column, width), _ONE_ROW
-    rows = plan.populations[edge[PRE], SIZE]
-    return _panel(learning.theta, edge, rows, width, column), rows

@@ -1,4 +1,4 @@
-"""Where everything stands in a compiled training: from a network to the tables of `epoch.Plan`.
+"""Where everything stands in a compiled training: from a network to the tables of `tables.Plan`.
 
 Rows of every matrix are padded with zeros to whole registers: the columns of weights, and what passes through. Weights
 are cut into panels of 64 columns, stored one behind the other.
@@ -15,12 +15,12 @@ from bioneuro._jit.simd import PANEL
 from bioneuro.optim.fused import Fused
 from bioneuro.parameters import Parameters, aligned_zeros
 from bioneuro.topology import OneToOne, Population, Projection
-from feedforward import epoch
+from feedforward import tables
 from feedforward.addresses import Addresses
 from feedforward.batch_kernels import GAIN_GRADIENT, N_BATCH, SHIFT_GRADIENT
-from feedforward.epoch import PAD, Calls, Plan
 from feedforward.kernels import linear
 from feedforward.network import Backprop, Layer, constants_of
+from feedforward.tables import PAD, Calls, Plan
 
 
 class Place(NamedTuple):
@@ -88,24 +88,24 @@ class Layout:
         """The tables; keys and the addresses in `calls` are still to come."""
         self._space_size, arrays = 0, []
         projections = [projection for layer in self.network.layers for projection in layer.incoming]
-        table = np.full((len(self.populations), epoch.N_POPULATION), -1, np.int64)
+        table = np.full((len(self.populations), tables.N_POPULATION), -1, np.int64)
         outgoing, incoming = [], 0
         for row, population in zip(table, self.populations, strict=True):
             leaving = [number for number, edge in enumerate(projections) if edge.pre == population.name]
             self._place(row, population)
-            row[epoch.FIRST_OUT], row[epoch.LAST_OUT] = len(outgoing), len(outgoing) + len(leaving)
+            row[tables.FIRST_OUT], row[tables.LAST_OUT] = len(outgoing), len(outgoing) + len(leaving)
             outgoing += leaving
         for row, layer in zip(table[1:], self.network.layers, strict=True):
-            row[epoch.FIRST_IN], row[epoch.LAST_IN] = incoming, incoming + len(layer.incoming)
+            row[tables.FIRST_IN], row[tables.LAST_IN] = incoming, incoming + len(layer.incoming)
             incoming += len(layer.incoming)
             learnt = self._place_units(row, layer)
-            row[epoch.FIRST_ARRAY], row[epoch.LAST_ARRAY] = len(arrays), len(arrays) + len(learnt)
+            row[tables.FIRST_ARRAY], row[tables.LAST_ARRAY] = len(arrays), len(arrays) + len(learnt)
             arrays += learnt
         return Plan(
             table,
-            _table([self._edge(projection) for projection in projections], epoch.N_PROJECTION),
+            _table([self._edge(projection) for projection in projections], tables.N_PROJECTION),
             np.array(outgoing, np.int64),
-            _table(arrays, epoch.N_ARRAY),
+            _table(arrays, tables.N_ARRAY),
             self._numbers(),
             np.zeros((len(self.populations), 2, 2), np.uint64),
             aligned_zeros(self._space_size, dtype),
@@ -114,13 +114,13 @@ class Layout:
 
     def _place(self, row: np.ndarray, population: Population) -> None:
         """What every population has, inputs included."""
-        row[epoch.SIZE], row[epoch.WIDTH] = population.size, padded(population.size)
-        row[epoch.OUTPUT] = row[epoch.INPUT] = row[epoch.ARRIVED] = self._room(population)
-        row[epoch.ERROR] = self._room(population)
-        row[epoch.EMITTED] = row[epoch.OUTPUT]
+        row[tables.SIZE], row[tables.WIDTH] = population.size, padded(population.size)
+        row[tables.OUTPUT] = row[tables.INPUT] = row[tables.ARRIVED] = self._room(population)
+        row[tables.ERROR] = self._room(population)
+        row[tables.EMITTED] = row[tables.OUTPUT]
         if population.name in self.backprop.dropout:
-            row[epoch.EMITTED], row[epoch.MASK] = self._room(population), self._room(population)
-        row[epoch.FORWARD] = row[epoch.BACKWARD] = 0
+            row[tables.EMITTED], row[tables.MASK] = self._room(population), self._room(population)
+        row[tables.FORWARD] = row[tables.BACKWARD] = 0
 
     def _place_units(self, row: np.ndarray, layer: Layer) -> list[tuple[int, int, int]]:
         """What units compute; return the rows of `Plan.arrays` for what they learn."""
@@ -128,23 +128,23 @@ class Layout:
         name, width, gradients = population.name, padded(population.size), {}
         closed = population is self.network.output and self.backprop.loss.closed
         if closed or activation is None or activation.keeps_input:
-            row[epoch.INPUT] = row[epoch.ARRIVED] = self._room(population)
+            row[tables.INPUT] = row[tables.ARRIVED] = self._room(population)
         if population.bias:
-            row[epoch.BIAS] = self._places[f"{name}.bias"].start
+            row[tables.BIAS] = self._places[f"{name}.bias"].start
         if layer.normalised:
-            row[epoch.ARRIVED], row[epoch.BATCH] = self._room(population), self._room(population, N_BATCH)
+            row[tables.ARRIVED], row[tables.BATCH] = self._room(population), self._room(population, N_BATCH)
             for array, of_batch in (("bias", SHIFT_GRADIENT), ("gain", GAIN_GRADIENT)):
-                gradients[f"{name}.{array}"] = row[epoch.BATCH] + of_batch * width
+                gradients[f"{name}.{array}"] = row[tables.BATCH] + of_batch * width
         elif population.bias and f"{name}.bias" not in self._frozen:
-            gradients[f"{name}.bias"] = row[epoch.BIAS_GRADIENT] = self._room(population, 1)
-        row[epoch.CONSTANT] = self._constants[name]
+            gradients[f"{name}.bias"] = row[tables.BIAS_GRADIENT] = self._room(population, 1)
+        row[tables.CONSTANT] = self._constants[name]
         if activation is not None and activation.constant_slope is not None:
             key = f"{name}.{activation.constant}"
-            row[epoch.CONSTANT] = self._places[key].start
-            gradients[key] = row[epoch.CONSTANT_GRADIENT] = self._room(population, 1)
+            row[tables.CONSTANT] = self._places[key].start
+            gradients[key] = row[tables.CONSTANT_GRADIENT] = self._room(population, 1)
         if not closed and activation is not None and activation.value is not linear:
-            row[epoch.FORWARD] = self.addresses.forward(activation)
-            row[epoch.BACKWARD] = self.addresses.backward(activation)
+            row[tables.FORWARD] = self.addresses.forward(activation)
+            row[tables.BACKWARD] = self.addresses.backward(activation)
         return [
             (self._places[key].start, gradient, self._places[key].own)
             for key, gradient in gradients.items()
@@ -163,15 +163,15 @@ class Layout:
         return (*ends, start, isinstance(projection, OneToOne), -1 if projection.name in self._frozen else own)
 
     def _numbers(self) -> np.ndarray:
-        numbers = np.zeros((len(self.populations), epoch.N_NUMBER))
+        numbers = np.zeros((len(self.populations), tables.N_NUMBER))
         for name, share in self.backprop.dropout.items():
-            numbers[self._number[name], epoch.DROPOUT] = share
-        numbers[0, epoch.NOISE] = self.backprop.noise
+            numbers[self._number[name], tables.DROPOUT] = share
+        numbers[0, tables.NOISE] = self.backprop.noise
         for row, layer in zip(numbers[1:], self.network.layers, strict=True):
-            row[epoch.LIMIT] = self._limits.get(layer.population.name, 0)
+            row[tables.LIMIT] = self._limits.get(layer.population.name, 0)
             if layer.normalised:
                 unit = layer.population.unit
-                row[epoch.MOMENTUM], row[epoch.EPSILON] = unit.momentum, unit.epsilon
+                row[tables.MOMENTUM], row[tables.EPSILON] = unit.momentum, unit.epsilon
         return numbers
 
 

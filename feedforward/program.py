@@ -20,10 +20,11 @@ from bioneuro.optim.fused import Fused, Own, fuse
 from bioneuro.optim.kernels import N_OWN, OWN
 from bioneuro.parameters import Parameters, aligned_zeros
 from bioneuro.topology import OneToOne
-from feedforward import epoch
-from feedforward.epoch import BLOCK, CHUNK, Columns, Data, Learning, Plan, Whole, train
+from feedforward import tables
+from feedforward.epoch import train
 from feedforward.layout import Layout
 from feedforward.network import Backprop, Network
+from feedforward.tables import BLOCK, CHUNK, Columns, Data, Learning, Plan, Whole
 
 PENALTIES = [OWN.index(name) for name in ("l2", "l1", "bound")]
 PIECE = 0.05  # seconds in one compiled call
@@ -151,7 +152,7 @@ class Program:
             (backprop.noise > 0, {"jitter"}),
             (backprop.dropout, {"drop", "multiply_entries"}),
             (any(population.bias for population in self.layout.populations), {"add_row", "sum_rows"}),
-            (any(plan.projections[:, epoch.ONE_TO_ONE]) or self.fused.limits, {"scale", "sum_products"}),
+            (any(plan.projections[:, tables.ONE_TO_ONE]) or self.fused.limits, {"scale", "sum_products"}),
             (any(layer.normalised for layer in backprop.network.layers), {"normalise", "follow", "normalise_back"}),
             (np.isfinite(self.fused.norm), {"measure", "bounded_step"}),
             (self.fused.limits, {"shorten"}),

@@ -15,9 +15,10 @@ from bioneuro._jit.keys import Key
 from bioneuro._jit.team import run_team
 from bioneuro.optim import Transform
 from bioneuro.parameters import Parameters, aligned_zeros
-from feedforward.epoch import Columns, Members, train_members
+from feedforward.epoch import train_members
 from feedforward.network import Backprop
 from feedforward.program import PIECE, Program
+from feedforward.tables import Columns, Members
 
 
 class Together:
