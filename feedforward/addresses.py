@@ -15,7 +15,7 @@ from bioneuro._jit.simd import Matrix
 from bioneuro._jit.sparse import multiply_sparse_rows
 from bioneuro.optim.kernels import block, penalise
 from bioneuro.optim.rules import Optimizer
-from feedforward import batch_kernels
+from feedforward import batch_kernels, deferred
 from feedforward.activations import Activation, backward_kernel, forward_kernel
 from feedforward.bounds import bounded_step, measure, shorten
 from feedforward.losses import Loss
@@ -43,6 +43,10 @@ _KERNELS: dict[str, tuple[Callable, str]] = {
     "measure": (measure, "Lii"),
     "bounded_step": (bounded_step, "Lvii"),
     "shorten": (shorten, "PLiii"),
+    "look_ahead": (deferred.look_ahead, "PDLiiii"),
+    "catch_up": (deferred.catch_up, "PLimiibiii"),
+    "hold": (deferred.hold, "PLimiiviii"),
+    "write_down": (deferred.write_down, "PLiii"),
 }
 
 

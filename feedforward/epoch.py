@@ -27,6 +27,7 @@ from bioneuro._jit.dispatch import call
 from bioneuro._jit.kernel import kernel, scalar
 from bioneuro._jit.simd import PANEL, part, stored, turned
 from bioneuro._jit.team import barrier, enter, share, team_of_one
+from feedforward.deferred import block_of
 from feedforward.tables import (
     ARRAY_OWN,
     ARRIVED,
@@ -37,6 +38,7 @@ from feedforward.tables import (
     BLOCK,
     CONSTANT,
     CONSTANT_GRADIENT,
+    DEFERRED,
     DROPOUT,
     EMITTED,
     EPSILON,
@@ -68,6 +70,7 @@ from feedforward.tables import (
     ZEROS,
     Columns,
     Data,
+    Deferred,
     Learning,
     Plan,
     Whole,
@@ -119,7 +122,8 @@ def train_members(team, worker, plan, data, learning, members, first, last, befo
         scratch, whole = members.scratch[worker], learning.whole
         gradient = (members.gradients[worker], members.squares[worker])
         own_whole = Whole(whole.penalise, whole.limit, *gradient, whole.places, whole.own)
-        rest = (learning.rule, learning.constants, learning.own, scratch, own_whole)
+        deferred = Deferred(learning.deferred.every, learning.deferred.epoch, members.rooms[worker])
+        rest = (learning.rule, learning.constants, learning.own, scratch, own_whole, deferred)
         own_learning = Learning(members.theta[m], *moments, *rest)
         _steps(alone, 0, 1, borrowed(own_plan), borrowed(own_data), borrowed(own_learning), first, last, before)
 
@@ -129,13 +133,20 @@ def _steps(team, worker, workers, plan, data, learning, first, last, before):
     n_populations = plan.populations.shape[0]
     for step in range(first, last):
         begin = data.begins[step]
-        rows = data.begins[step + 1] - begin
-        _gather(plan, data, begin, rows, before + step, worker, workers)
-        dense = data.X.shape[0] > 0
-        if dense and not barrier(team):  # sorted entries are for the update; going forward, rows lie where they are
-            return
+        rows, done = data.begins[step + 1] - begin, np.int64(0)
+        if learning.deferred.every:
+            start, end = block_of(learning.deferred, step, last)
+            done, of_block = begin - data.begins[start], data.begins[end] - data.begins[start]
+            if step == start:
+                call(plan.calls.look_ahead, (plan, data, learning, begin, of_block, worker, workers))
+        else:
+            _gather(plan, data, begin, rows, before + step, worker, workers)
+            if data.X.shape[0] > 0 and not barrier(
+                team
+            ):  # sorted entries are for the update; forward, rows are read as they are
+                return
         for p in range(0 if plan.populations[0, MASK] >= 0 else 1, n_populations):
-            _forward(plan, data, learning, begin, p, rows, before + step, worker, workers)
+            _forward(plan, data, learning, begin, p, rows, done, before + step, worker, workers)
             if not (_by_rows(plan, p) or barrier(team)):
                 return
         _loss(plan, data, begin, rows, worker, workers)
@@ -146,7 +157,9 @@ def _steps(team, worker, workers, plan, data, learning, first, last, before):
                 return
         constants = learning.constants[step - first]
         for p in range(1, n_populations):
-            _update(plan, data, learning, constants, p, rows, worker, workers)
+            _update(plan, data, learning, constants, p, rows, done, worker, workers)
+        if learning.deferred.every and step + 1 == end:
+            call(plan.calls.write_down, (plan, learning, of_block, worker, workers))
         if not barrier(team):
             return
         if plan.calls.measure:
@@ -175,7 +188,7 @@ def _gather(plan, data, begin, rows, step, worker, workers):
 
 
 @kernel
-def _forward(plan, data, learning, begin, p, rows, step, worker, workers):
+def _forward(plan, data, learning, begin, p, rows, done, step, worker, workers):
     """z, a, and what is emitted, of the worker's own units, or of all units in its own rows; nothing reaches inputs."""
     at = plan.populations[p]
     c0, c1 = share(at[WIDTH], worker, workers, PANEL)
@@ -192,7 +205,9 @@ def _forward(plan, data, learning, begin, p, rows, step, worker, workers):
     for q in range(at[FIRST_IN], at[LAST_IN]):
         edge = plan.projections[q]
         pre = plan.populations[edge[PRE]]
-        if edge[ONE_TO_ONE]:
+        if edge[DEFERRED] >= 0:
+            call(plan.calls.catch_up, (plan, learning, q, z, done, rows, more, c0, columns, worker))
+        elif edge[ONE_TO_ONE]:
             x = stored(plan.space, pre[EMITTED] + i0 * pre[WIDTH] + c0, pre[WIDTH])
             call(plan.calls.scale, (x, learning.theta[edge[WEIGHTS] + c0 :], z, rows, columns, more))
         else:
@@ -304,7 +319,7 @@ def _backward(plan, learning, p, rows, worker, workers):
 
 
 @kernel
-def _update(plan, data, learning, constants, p, rows, worker, workers):
+def _update(plan, data, learning, constants, p, rows, done, worker, workers):
     """One step of all that ends on the worker's own units; where there is only one panel, workers share its rows."""
     at = plan.populations[p]
     c0, c1 = share(at[WIDTH], worker, workers, PANEL)
@@ -316,7 +331,10 @@ def _update(plan, data, learning, constants, p, rows, worker, workers):
         pre = plan.populations[edge[PRE]]
         if edge[OWN] < 0:
             continue
-        if edge[ONE_TO_ONE]:
+        if edge[DEFERRED] >= 0:
+            if columns > 0:
+                call(plan.calls.hold, (plan, learning, q, delta, done, rows, constants, c0, columns, worker))
+        elif edge[ONE_TO_ONE]:
             x = stored(plan.space, pre[EMITTED] + c0, pre[WIDTH])
             call(plan.calls.sum_products, (x, delta, scratch[GRADIENTS:], rows, columns))
             _step(learning, edge[WEIGHTS] + c0, columns, constants, edge[OWN], scratch, GRADIENTS)

@@ -6,7 +6,7 @@ are cut into panels of 64 columns, stored one behind the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -20,7 +20,7 @@ from feedforward.addresses import Addresses
 from feedforward.batch_kernels import GAIN_GRADIENT, N_BATCH, SHIFT_GRADIENT
 from feedforward.kernels import linear
 from feedforward.network import Backprop, Layer, constants_of
-from feedforward.tables import PAD, Calls, Plan
+from feedforward.tables import HELD, Calls, Plan, padded
 
 
 class Place(NamedTuple):
@@ -38,11 +38,13 @@ class Layout:
     populations : in the order of the tables, the input first. theta_size, space_size : lengths of the flat arrays.
     """
 
-    def __init__(self, backprop: Backprop, parameters: Parameters, batch_size: int, fused: Fused):
+    def __init__(
+        self, backprop: Backprop, parameters: Parameters, batch_size: int, fused: Fused, deferred: Collection[str] = ()
+    ):
         self.backprop, self.network, self.batch_size = backprop, backprop.network, batch_size
         self.populations = (self.network.input, *(layer.population for layer in self.network.layers))
         self.addresses = Addresses(parameters.dtype)
-        self._frozen, self._limits = fused.frozen, fused.limits
+        self._frozen, self._limits, self._deferred = fused.frozen, fused.limits, deferred
         self._number = {population.name: number for number, population in enumerate(self.populations)}
         self._places, self.theta_size, self._space_size = {}, 0, 0
         for own, (key, block) in enumerate(parameters.topology.layout.items()):
@@ -160,7 +162,10 @@ class Layout:
     def _edge(self, projection: Projection) -> tuple[int, ...]:
         own, start, _, _ = self._places[projection.name]
         ends = self._number[projection.pre], self._number[projection.post]
-        return (*ends, start, isinstance(projection, OneToOne), -1 if projection.name in self._frozen else own)
+        learnt = -1 if projection.name in self._frozen else own
+        post, deferred = self.populations[ends[1]], projection.name in self._deferred
+        room = self._room(post, 3 * HELD) if deferred else -1
+        return (*ends, start, isinstance(projection, OneToOne), learnt, room)
 
     def _numbers(self) -> np.ndarray:
         numbers = np.zeros((len(self.populations), tables.N_NUMBER))
@@ -173,11 +178,6 @@ class Layout:
                 unit = layer.population.unit
                 row[tables.MOMENTUM], row[tables.EPSILON] = unit.momentum, unit.epsilon
         return numbers
-
-
-def padded(size: int) -> int:
-    """`size` up to the next whole register."""
-    return -(-size // PAD) * PAD
 
 
 def _table(rows: list[tuple[int, ...]], columns: int) -> np.ndarray:

@@ -381,7 +381,7 @@ class Backprop:
             check_rows(n_rows, batch_size)
         if self._goes_by_itself or reason_against(self.network, optimizer, params) is not None:
             return None
-        return Together(self, params, X, y, optimizer, min(batch_size, n_rows), n_members, weights=weights)
+        return Together(self, params, X, y, optimizer, min(batch_size, n_rows), n_members, n_rows, weights=weights)
 
     @property
     def _goes_by_itself(self) -> bool:

@@ -21,10 +21,11 @@ from bioneuro.optim.kernels import N_OWN, OWN
 from bioneuro.parameters import Parameters, aligned_zeros
 from bioneuro.topology import OneToOne
 from feedforward import tables
+from feedforward.deferred import deferrable, room_of
 from feedforward.epoch import train
 from feedforward.layout import Layout
 from feedforward.network import Backprop, Network
-from feedforward.tables import BLOCK, CHUNK, Columns, Data, Learning, Plan, Whole
+from feedforward.tables import BLOCK, CHUNK, HELD, Columns, Data, Deferred, Learning, Plan, Whole
 
 PENALTIES = [OWN.index(name) for name in ("l2", "l1", "bound")]
 PIECE = 0.05  # seconds in one compiled call
@@ -62,6 +63,7 @@ class Program:
     backprop : what is computed. parameters : of the network; only their layout and type count here.
     X, y, weights : all rows, (n, n_input), (n, n_output) and (n,) or None. n_threads : None: as the work is worth.
     weight_of_row : by how much, for each of its rows, the gradient of a batch is divided; None: by their weights.
+    n_rows : of an epoch; None: all.
     """
 
     def __init__(
@@ -75,17 +77,19 @@ class Program:
         n_threads: int | None = None,
         weights: np.ndarray | None = None,
         weight_of_row: float | None = None,
+        n_rows: int | None = None,
     ):
         self.weight_of_row = float(weight_of_row or 0)
         self.dtype, self.batch_size = parameters.dtype, batch_size
         self.fused: Fused = fuse(optimizer, parameters)
-        self.layout = Layout(backprop, parameters, batch_size, self.fused)
+        self.deferred = deferrable(backprop, parameters, self.fused, batch_size)
+        self.layout = Layout(backprop, parameters, batch_size, self.fused, self.deferred)
         step = self._seconds(parameters)
         self.n_threads = n_threads or self._team(step)
         self.steps_at_once = max(1, int(PIECE / 4 / step))  # until the first piece has shown how long they last
         self.y, self.weights = self._plain(y), self._plain([] if weights is None else weights)
         self.inputs = self._inputs(self._plain(X), backprop)
-        self.learning = self._learning(parameters, backprop.l2)
+        self.learning = self._learning(parameters, backprop, -(-(n_rows or len(X)) // batch_size))
         self.plan = self._plan(backprop)
 
     def _seconds(self, parameters: Parameters) -> float:
@@ -98,16 +102,20 @@ class Program:
         barriers = 2 * len(self.layout.populations) * PIECE / step
         return team_size(outputs=-(-self.layout.widest // PANEL), nanoseconds=1e9 * PIECE, barriers=int(barriers))
 
-    def _learning(self, parameters: Parameters, l2: float) -> Learning:
+    def _learning(self, parameters: Parameters, backprop: Backprop, steps_of_epoch: int) -> Learning:
         """Zeros in the place of parameters and moments, and what each array has of its own."""
         weights = {projection.name for projection in parameters.topology.projections}
         own = np.array([self.fused.own[key] for key in parameters.topology.layout], self.dtype).reshape(-1, N_OWN)
-        own[:, 1] += [2 * l2 * (key in weights) for key in parameters.topology.layout]
+        own[:, 1] += [2 * backprop.l2 * (key in weights) for key in parameters.topology.layout]
         n_moments, rule = len(self.fused.optimizer.moments), self.layout.addresses.rule(self.fused.optimizer)
         learnt = [aligned_zeros(self.layout.theta_size * (k <= n_moments), self.dtype) for k in range(4)]
         scratch = aligned_zeros(self.n_threads * (BLOCK * PANEL + max(BLOCK * PANEL, self.layout.widest)), self.dtype)
         scratch = scratch.reshape(self.n_threads, -1)
-        return Learning(*learnt, rule, np.zeros((0, 0), self.dtype), own, scratch, self._whole(own))
+        every = HELD // self.batch_size if self.deferred else 0
+        size = room_of(backprop.network.input.size, len(parameters.topology.projections)) if every else 0
+        room = aligned_zeros(self.n_threads * size, self.dtype).reshape(self.n_threads, size)
+        deferred = Deferred(every, steps_of_epoch, room)
+        return Learning(*learnt, rule, np.zeros((0, 0), self.dtype), own, scratch, self._whole(own), deferred)
 
     def _whole(self, own: np.ndarray) -> Whole:
         """Room for the gradient where its length is bounded."""
@@ -133,7 +141,7 @@ class Program:
                 for projection in backprop.network.topology.projections
             )
         )
-        dense = dense or np.count_nonzero(X) >= _SPARSE * X.size
+        dense = dense or bool(self.deferred) or np.count_nonzero(X) >= _SPARSE * X.size
         nothing = np.zeros((0, X.shape[1]), self.dtype)
         X, entries = (X, nothing) if dense else (nothing, X)
         rows, features = np.nonzero(entries)
@@ -156,6 +164,7 @@ class Program:
             (any(layer.normalised for layer in backprop.network.layers), {"normalise", "follow", "normalise_back"}),
             (np.isfinite(self.fused.norm), {"measure", "bounded_step"}),
             (self.fused.limits, {"shorten"}),
+            (self.deferred, {"look_ahead", "catch_up", "hold", "write_down"}),
         ):
             used |= names if these else set()
         data = self.data(np.zeros(0), np.zeros(1))
@@ -200,7 +209,7 @@ class Program:
 
         Returns how many steps were taken, and the loss of each row they saw.
         """
-        last = min(first + self.steps_at_once, len(begins) - 1)
+        last = self.end_of_piece(first, min(first + self.steps_at_once, len(begins) - 1))
         plan, data = self.plan._replace(keys=self.keys(key)), self.data(order, begins)
         learning = self.learning._replace(constants=self.constants(before + first, before + last))
         started = time.perf_counter()
@@ -208,6 +217,14 @@ class Program:
         taken = time.perf_counter() - started
         self.steps_at_once = max(1, min(2 * self.steps_at_once, int(PIECE / taken * (last - first))))
         return last - first, data.losses[begins[first] : begins[last]]
+
+    def end_of_piece(self, first: int, last: int) -> int:
+        """The last step that is to follow `first` at once, near `last`: blocks of deferred steps are not cut."""
+        every, epoch, _ = self.learning.deferred
+        if not every:
+            return last
+        start = last - last % epoch % every
+        return start if start > first else min(first + every, first - first % epoch + epoch, last)
 
     def data(self, order: np.ndarray, begins: np.ndarray) -> Data:
         order, begins = (np.require(numbers, np.int64, ("C", "W", "A")) for numbers in (order, begins))

@@ -15,6 +15,7 @@ from bioneuro._jit.simd import PANEL, stored
 PAD = 16  # numbers that rows are padded to: a register, and a cache line of float32
 MANY = 8  # rows for which it pays to transpose a narrow panel
 CHUNK = 1024  # numbers of a gradient whose squares are added before those of others: the same for every team
+HELD = 16  # rows of which the learning of weights from the inputs may be deferred
 BLOCK = 64  # rows of a panel of the gradient that are made and used at a time
 ZEROS, GRADIENTS = np.int64(0), np.int64(BLOCK * PANEL)  # places in scratch; literals would be compiled once more
 
@@ -43,10 +44,9 @@ ZEROS, GRADIENTS = np.int64(0), np.int64(BLOCK * PANEL)  # places in scratch; li
     LAST_ARRAY,
 ) = range(21)
 N_POPULATION = 21
-PRE, POST, WEIGHTS, ONE_TO_ONE, OWN = range(
-    5
-)  # columns of `Plan.projections`; WEIGHTS in theta, see `panel`; OWN -1: frozen
-N_PROJECTION = 5
+# columns of `Plan.projections`: WEIGHTS in theta, see `panel`; OWN -1: frozen; DEFERRED in space, -1: it is not
+PRE, POST, WEIGHTS, ONE_TO_ONE, OWN, DEFERRED = range(6)
+N_PROJECTION = 6
 PLACE, GRADIENT, ARRAY_OWN = range(3)  # columns of `Plan.arrays`: in theta, in space, row of `Learning.own`
 N_ARRAY = 3
 DROPOUT, NOISE, MOMENTUM, EPSILON, LIMIT = range(
@@ -77,6 +77,10 @@ class Calls(NamedTuple):
     measure: int = 0
     bounded_step: int = 0
     shorten: int = 0
+    look_ahead: int = 0
+    catch_up: int = 0
+    hold: int = 0
+    write_down: int = 0
 
 
 class Plan(NamedTuple):
@@ -132,6 +136,14 @@ class Whole(NamedTuple):
     own: np.ndarray  # as `Learning.own`, without what `penalise` has done
 
 
+class Deferred(NamedTuple):
+    """How many steps a block has whose learning is deferred, 0: nothing is; and an epoch; room, (workers, ...)."""
+
+    every: int
+    epoch: int
+    room: np.ndarray
+
+
 class Learning(NamedTuple):
     """What changes, and how: padded theta and moments, the rule's address, constants of steps and of arrays."""
 
@@ -144,6 +156,7 @@ class Learning(NamedTuple):
     own: np.ndarray  # (arrays, ...)
     scratch: np.ndarray  # (workers, ...): BLOCK rows of zeros, and a block of gradients
     whole: Whole
+    deferred: Deferred
 
 
 class Members(NamedTuple):
@@ -162,7 +175,13 @@ class Members(NamedTuple):
     scratch: np.ndarray  # (workers, 1, ...), and so the columns
     gradients: np.ndarray
     squares: np.ndarray
+    rooms: np.ndarray
     batch: Columns
+
+
+def padded(size: int) -> int:
+    """`size` up to the next whole register."""
+    return -(-size // PAD) * PAD
 
 
 @scalar

@@ -22,7 +22,7 @@ from feedforward.tables import Columns, Members
 
 
 class Together:
-    """The trainings of `n_members` networks of one topology made ready to run; the rest as in `Program`."""
+    """The trainings of `n_members` networks of one topology, each on `n_rows` rows; the rest as in `Program`."""
 
     def __init__(
         self,
@@ -33,15 +33,18 @@ class Together:
         optimizer: Transform,
         batch_size: int,
         n_members: int,
+        n_rows: int,
         n_threads: int | None = None,
         weights: np.ndarray | None = None,
     ):
-        self.one = Program(backprop, parameters, X, y, optimizer, batch_size, n_threads=1, weights=weights)
+        options = {"n_threads": 1, "weights": weights, "n_rows": n_rows}
+        self.one = Program(backprop, parameters, X, y, optimizer, batch_size, **options)
         self.n_threads = team_size(n_threads, outputs=n_members, nanoseconds=1e9 * PIECE)
         self.steps_at_once = max(1, self.one.steps_at_once * self.n_threads // n_members)
         learning, batch = self.one.learning, self.one.inputs[-1]
         self._learnt = [_several(n_members, array) for array in learning[:4]]
-        rooms = (self.one.plan.space, learning.scratch, learning.whole.gradient, learning.whole.squares, *batch)
+        whole, room = learning.whole, learning.deferred.room
+        rooms = (self.one.plan.space, learning.scratch, whole.gradient, whole.squares, room, *batch)
         self._rooms = [_several(self.n_threads, array) for array in rooms]
 
     def load(self, member: int, parameters: Parameters, state) -> None:
@@ -64,7 +67,7 @@ class Together:
 
         Returns how many steps were taken, and the losses of the rows they saw, (n_members, n_rows).
         """
-        last = min(first + self.steps_at_once, len(begins) - 1)
+        last = self.one.end_of_piece(first, min(first + self.steps_at_once, len(begins) - 1))
         data = self.one.data(orders[0], begins)
         learning = self.one.learning._replace(constants=self.one.constants(before + first, before + last))
         *rooms, starts, rows, values = self._rooms

@@ -38,9 +38,13 @@ LIMITS = {
 
 @dataclass(frozen=True)
 class Optimizer(Transform):
-    """Base of the optimisers: named moments of the length of theta, 0 at the start, and a rule for one number."""
+    """Base of the optimisers: named moments of the length of theta, 0 at the start, and a rule for one number.
+
+    linear : whether the rule is linear in the gradient and the moments, of which there is one at most.
+    """
 
     moments: ClassVar[tuple[str, ...]] = ()
+    linear: ClassVar[bool] = False
     rule: ClassVar[Callable]
 
     def __post_init__(self):
@@ -78,6 +82,7 @@ class sgd(Optimizer):
 
     rate: float | Schedule = 0.1
 
+    linear = True
     rule = staticmethod(kernels.sgd)
 
     def constants(self, step):
@@ -97,6 +102,7 @@ class momentum(Optimizer):
     first_rate: float | None = None
 
     moments = ("velocity",)
+    linear = True
     rule = staticmethod(kernels.momentum)
 
     def constants(self, step):
@@ -119,6 +125,7 @@ class ewma(Optimizer):
     corrected: bool = True
 
     moments = ("mean",)
+    linear = True
     rule = staticmethod(kernels.ewma)
 
     def constants(self, step):
@@ -138,6 +145,7 @@ class nesterov(Optimizer):
     beta: float | Schedule = 0.9
 
     moments = ("velocity",)
+    linear = True
     rule = staticmethod(kernels.nesterov)
 
     def constants(self, step):
