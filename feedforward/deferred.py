@@ -5,11 +5,12 @@ step later than the beginning of a block has
 
     W = W_0 + c M_0 + sum over earlier rows i of the block of a_i x_i' delta_i,
 
-and M alike with coefficients e and b_i, so that x W = x W_0 + c x M_0 + sum a_i (x . x_i) delta_i. The rows of a block are known before it begins: x W_0 and
-x M_0 of all of them are two products of matrices, x . x_i is a third, and what is learnt from a block a fourth and a
-fifth; arithmetic in the place of memory. The coefficients follow the optimiser's own rule, as the weight of a synapse
-would whose gradient is 1 in the step of row i and 0 in all later ones. Nothing is approximated: numbers differ from
-those of single steps by rounding. A worker does all this for its own units and waits for nobody.
+and M alike with coefficients e and b_i, so that x W = x W_0 + c x M_0 + sum a_i (x . x_i) delta_i. The rows of a block
+are known before it begins: x W_0 and x M_0 of all of them are two products of matrices, x . x_i is a third, and what is
+learnt from a block a fourth and a fifth; arithmetic in the place of memory. The coefficients follow the optimiser's own
+rule, as the weight of a synapse would whose gradient is 1 in the step of row i and 0 in all later ones. Nothing is
+approximated: numbers differ from those of single steps by rounding. A worker does all this for its own units and waits
+for nobody.
 
 Blocks begin with an epoch and every so many steps, wherever the compiled calls are cut: the bits do not depend on it.
 """
@@ -39,8 +40,8 @@ from feedforward.tables import (
     panel,
 )
 
-MOST_ROWS = 2  # of a step: for more, the products cost as much as what they save
-LEAST = 1 << 16  # bytes of weights that do not stay in the nearest cache by themselves
+MOST_ROWS = 2  # of a step; at four, products cost as much as what they save
+LEAST = 1 << 13  # bytes of weights; less is learnt at once as fast
 _PLAIN = Own()
 _COEFFICIENTS = 2 * HELD  # room for those of the rows and, at place HELD, of W_0 or M_0
 
@@ -49,15 +50,14 @@ def deferrable(backprop: Backprop, parameters: Parameters, fused: Fused, batch_s
     """The projections whose learning may be deferred: all that leave the inputs, or none."""
     network, dropped = backprop.network, backprop.network.input.name in backprop.dropout
     leaving = [edge for edge in network.topology.projections if edge.pre == network.input.name]
-    if batch_size > MOST_ROWS or not fused.optimizer.linear or fused.norm < np.inf or dropped or backprop.noise:
+    if batch_size > MOST_ROWS or sum(parameters[edge.name].nbytes for edge in leaving) < LEAST:
+        return ()
+    if not fused.optimizer.linear or fused.norm < np.inf or dropped or backprop.noise or backprop.l2:
         return ()
     for edge in leaving:
         narrow_output = edge.post == network.output.name and padded(network.output.size) <= PANEL
-        own, reached = fused.own[edge.name]._replace(rate=1.0), edge.post in fused.limits
-        small = parameters[edge.name].nbytes < LEAST
-        if isinstance(edge, OneToOne) or narrow_output or reached or small or edge.name in fused.frozen:
-            return ()
-        if own != _PLAIN or backprop.l2:
+        own, bounded = fused.own[edge.name]._replace(rate=1.0), edge.post in fused.limits
+        if isinstance(edge, OneToOne) or narrow_output or bounded or own != _PLAIN or edge.name in fused.frozen:
             return ()
     return tuple(edge.name for edge in leaving)
 

@@ -209,7 +209,7 @@ class Program:
 
         Returns how many steps were taken, and the loss of each row they saw.
         """
-        last = self.end_of_piece(first, min(first + self.steps_at_once, len(begins) - 1))
+        last = self.end_of_piece(first, self.steps_at_once, len(begins) - 1)
         plan, data = self.plan._replace(keys=self.keys(key)), self.data(order, begins)
         learning = self.learning._replace(constants=self.constants(before + first, before + last))
         started = time.perf_counter()
@@ -218,13 +218,14 @@ class Program:
         self.steps_at_once = max(1, min(2 * self.steps_at_once, int(PIECE / taken * (last - first))))
         return last - first, data.losses[begins[first] : begins[last]]
 
-    def end_of_piece(self, first: int, last: int) -> int:
-        """The last step that is to follow `first` at once, near `last`: blocks of deferred steps are not cut."""
+    def end_of_piece(self, first: int, steps: int, total: int) -> int:
+        """The step that about so many from `first` on lead to, of `total`; blocks of deferred steps are not cut."""
         every, epoch, _ = self.learning.deferred
-        if not every:
+        last = min(first + steps, total)
+        if not every or last == total:
             return last
         start = last - last % epoch % every
-        return start if start > first else min(first + every, first - first % epoch + epoch, last)
+        return start if start > first else min(first + every, first - first % epoch + epoch, total)
 
     def data(self, order: np.ndarray, begins: np.ndarray) -> Data:
         order, begins = (np.require(numbers, np.int64, ("C", "W", "A")) for numbers in (order, begins))

@@ -67,7 +67,7 @@ class Together:
 
         Returns how many steps were taken, and the losses of the rows they saw, (n_members, n_rows).
         """
-        last = self.one.end_of_piece(first, min(first + self.steps_at_once, len(begins) - 1))
+        last = self.one.end_of_piece(first, self.steps_at_once, len(begins) - 1)
         data = self.one.data(orders[0], begins)
         learning = self.one.learning._replace(constants=self.one.constants(before + first, before + last))
         *rooms, starts, rows, values = self._rooms
