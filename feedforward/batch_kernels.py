@@ -11,7 +11,7 @@ from bioneuro._jit.kernel import kernel, scalar
 from bioneuro._jit.philox import philox, uniform32
 from bioneuro._jit.processor import fetch
 from bioneuro._jit.random import draw_normal
-from bioneuro._jit.simd import rows_of
+from bioneuro._jit.simd import lanes, part, rows_of, sum_down
 from bioneuro._jit.team import share
 
 SHIFT, GAIN, MEAN, VARIANCE = range(4)  # rows of `own`, what a normalised population learns; SHIFT is its bias
@@ -113,12 +113,15 @@ def add_row(z, row, rows, columns):
 @kernel
 def sum_rows(m, out, rows, columns):
     """out = sum over i of m_i."""
-    sources = rows_of(m, rows)
-    _clear(out, columns)
-    for i in range(rows):
-        source = sources[i]
-        for j in range(columns):
-            out[j] += source[j]
+    width, j = lanes(out), 0
+    while j + 4 * width <= columns:
+        sum_down(4, part(m, 0, j), rows, out, j, None)
+        j += 4 * width
+    while j + width <= columns:
+        sum_down(1, part(m, 0, j), rows, out, j, None)
+        j += width
+    if j < columns:
+        sum_down(1, part(m, 0, j), rows, out, j, columns - j)
     return 0
 
 

@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from bioneuro._jit.kernel import Slot, scalar
-from bioneuro._jit.simd import rows_of
+from bioneuro._jit.simd import rows_of, stretch
 
 value = Slot("value(z, c) -> a")
 slope = Slot("slope(z, a, c) -> f'(z)")
@@ -93,11 +93,14 @@ def loss(z, a, delta, y, where, weights, total, begin, end, losses):
     prepare(z, a, y.shape[1], begin, end, losses)
     inputs, outputs, deltas = rows_of(z, end), rows_of(a, end), rows_of(delta, end)
     for i in range(begin, end):
-        errors, target = deltas[i], y[where[i]]
-        result = row_loss(inputs[i], outputs[i], target, errors, losses[i])
+        losses[i] = row_loss(inputs[i], outputs[i], y[where[i]], deltas[i], losses[i])
+    nothing, errors = z.values.dtype.type(0), delta.row
+    for i in range(begin, end):  # by themselves: what has just been written in part cannot be read at once
         weight = np.float64(weights[where[i]]) if weights.shape[0] else 1.0
-        losses[i] = weight * result if weight != 0 else 0.0
-        factor = z.values.dtype.type(weight / total if weight != 0 else 0.0)
-        for j in range(target.shape[0]):
-            errors[j] = factor * errors[j] if factor != 0 else factor
+        factor = z.values.dtype.type(weight / total)
+        if weight == 0 or factor == 0:  # whatever they are, NaN included
+            deltas[i, :errors] = 0
+        else:
+            stretch(deltas[i], 0, nothing, factor, deltas[i], 0, y.shape[1])
+        losses[i] = weight * losses[i] if weight != 0 else 0.0
     return 0

@@ -20,7 +20,7 @@ import numpy as np
 
 from bioneuro._jit.kernel import Slot, scalar, specialise
 from bioneuro._jit.math import exp, log, sigmoid, softplus
-from bioneuro._jit.simd import Matrix, dot_gap, largest, rows_of, stretch, total
+from bioneuro._jit.simd import Matrix, dot_gap, largest, rows_of, scaled_gap, stretch, total
 from bioneuro.errors import InvalidInput, check_field, choose
 from feedforward import kernels
 
@@ -133,8 +133,7 @@ def cross_entropy_of_softmax(z, a, y, delta, log_norm):
     """
     n = y.shape[0]
     top, mass = largest(z, 0, n), total(y, 0, n)
-    for j in range(n):
-        delta[j] = a[j] * mass - y[j]
+    scaled_gap(a, 0, mass, y, 0, delta, 0, n)
     return (log_norm - top) * mass + dot_gap(y, 0, top, z, 0, n)
 
 

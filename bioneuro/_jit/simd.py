@@ -349,6 +349,30 @@ def stretch(typing, a, a0, shift, factor, out, out0, count):
     return types.void(a, types.intp, a.dtype, a.dtype, out, types.intp, types.intp), generate
 
 
+def _scaled_gap_loop(a, a0, factor, b, b0, out, out0, count):
+    """out[out0 + k] = factor a[a0 + k] - b[b0 + k], k < count; for short rows, as `stretch`."""
+    for k in range(count):
+        out[out0 + k] = factor * a[a0 + k] - b[b0 + k]
+
+
+@vector_code(_scaled_gap_loop)
+def scaled_gap(typing, a, a0, factor, b, b0, out, out0, count):
+    def generate(context, builder, signature, arguments):
+        e = Emitter(context, builder, signature)
+        a, a0, factor, b, b0, out, out0, count = arguments
+        a, b, out, factor = e.address(0, a, a0), e.address(3, b, b0), e.address(5, out, out0), e.splat(factor)
+
+        def subtract(k, _, mask):
+            x, y = (e.load(builder.gep(row, [k]), mask=mask) for row in (a, b))
+            e.store(builder.fsub(builder.fmul(factor, x), y), builder.gep(out, [k]), mask)
+            return []
+
+        e.run_along(count, [], subtract)
+        return context.get_dummy_value()
+
+    return types.void(a, types.intp, a.dtype, b, types.intp, out, types.intp, types.intp), generate
+
+
 def _sum_rows_loop(vectors, rows, first, last, m, out, out0, columns, more):
     """out[out0 + j] (+)= sum over n in [first, last) of m[rows[n], j], for `columns` columns; None: all the registers.
 
@@ -418,6 +442,36 @@ def sum_scaled_rows(typing, vectors, rows, factors, first, last, m, out, out0, c
     limit = types.none if all_there else types.intp
     whole = (types.intp, types.intp, m, out, types.intp, limit, types.boolean)
     return types.void(vectors, rows, factors, *whole), generate
+
+
+def _sum_down_loop(vectors, m, rows, out, out0, columns):
+    """out[out0 + j] = sum over the first `rows` rows i of m[i, j], ascending; the columns as in `sum_rows`."""
+    for j in range(vectors * _lanes_loop(out) if columns is None else columns):
+        total = out.dtype.type(0)
+        for i in range(rows):
+            total += m.values[at(m, i, j)]
+        out[out0 + j] = total
+
+
+@vector_code(_sum_down_loop)
+def sum_down(typing, vectors, m, rows, out, out0, columns):
+    n_vectors, all_there = vectors.literal_value, columns == types.none
+
+    def generate(context, builder, signature, arguments):
+        e = Emitter(context, builder, signature)
+        _, m, rows, out, out0, columns = arguments
+        m, out = e.matrix(1, m), e.address(3, out, out0)
+        parts = e.parts(n_vectors * e.lanes, None if all_there else columns)
+
+        def add_row(i, sums):
+            values = [e.load(m.along(i, part.column), part.vector, part.mask) for part in parts]
+            return [builder.fadd(total, value) for total, value in zip(sums, values, strict=True)]
+
+        e.sum_into(out, parts, ir.Constant(ir.IntType(1), 0), rows, add_row)
+        return context.get_dummy_value()
+
+    limit = types.none if all_there else types.intp
+    return types.void(vectors, m, types.intp, out, types.intp, limit), generate
 
 
 def _add_signed_loop(bits, m, m0, out, out0):

@@ -55,6 +55,16 @@ def stretch(a, a0, shift, factor, out, out0, count):
 
 
 @kernel
+def scaled_gap(a, a0, factor, b, b0, out, out0, count):
+    simd.scaled_gap(a, a0, factor, b, b0, out, out0, count)
+
+
+@kernel
+def sum_down(m, rows, out, out0, columns):
+    simd.sum_down(2, m, rows, out, out0, columns)
+
+
+@kernel
 def sum_rows(rows, first, last, m, out, out0, columns, more):
     simd.sum_rows(2, rows, first, last, m, out, out0, columns, more)
 
@@ -92,6 +102,8 @@ SIGNATURES = {
     total: (FLAT, INT, INT),
     largest: (FLAT, INT, INT),
     stretch: (FLAT, INT, NUMBER, NUMBER, FLAT, INT, INT),
+    scaled_gap: (FLAT, INT, NUMBER, FLAT, INT, FLAT, INT, INT),
+    sum_down: (MATRIX, INT, FLAT, INT, NONE),
     sum_rows: (ROWS, INT, INT, MATRIX, FLAT, INT, NONE, FLAG),
     sum_scaled_rows: (ROWS, FLAT, INT, INT, MATRIX, FLAT, INT, NONE, FLAG),
     add_signed: (WORD, FLAT, INT, FLAT, INT),

@@ -26,6 +26,8 @@ VECTOR_CODE = {
     "total": "fadd.v",
     "largest": "fcmgt.v",
     "stretch": "fmul.v",
+    "scaled_gap": "fsub.v",
+    "sum_down": "fadd.v",
     "sum_rows": "fadd.v",
     "sum_scaled_rows": "fmla.v",
     "add_signed": "fadd.v",

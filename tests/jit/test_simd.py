@@ -16,7 +16,9 @@ from tests.jit.blocks import (
     dot_gap,
     dot_tile,
     largest,
+    scaled_gap,
     stretch,
+    sum_down,
     sum_rows,
     sum_scaled_rows,
     tile,
@@ -123,7 +125,22 @@ def test_short_rows_are_summed_looked_through_and_stretched_as_their_loops_do(dt
     assert_does_as_its_loop(stretch, simd.stretch, (), (row, 3, dtype(0.5), dtype(-2), out, 4, count), 4)
     stretch(row, 3, dtype(0.5), dtype(-2), out, 4, count)
     np.testing.assert_array_equal(out[4 : 4 + count], (values - dtype(0.5)) * dtype(-2))
+    assert_does_as_its_loop(scaled_gap, simd.scaled_gap, (), (others, 2, dtype(3), row, 3, out, 4, count), 5)
+    scaled_gap(others, 2, dtype(3), row, 3, out, 4, count)
+    np.testing.assert_array_equal(out[4 : 4 + count], dtype(3) * factors - values)
     assert (np.delete(out, np.arange(4, 4 + count)) == 7).all()
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("cut", [0, 3])
+def test_rows_are_added_from_the_first_to_the_last(dtype, cut):
+    draw, columns = np.random.default_rng(6), 2 * lanes(dtype) - cut
+    for rows in (0, 1, 7):
+        m, out = within_nan(draw.standard_normal((rows, columns)).astype(dtype)), np.full(columns + 6, 7, dtype)
+        arguments = (m, rows, out, 2, columns if cut else None)
+        assert_does_as_its_loop(sum_down, simd.sum_down, (2,), arguments, 2)
+        sum_down(*arguments)
+        assert (np.delete(out, np.arange(2, 2 + columns)) == 7).all()
 
 
 @pytest.mark.parametrize("dtype", TYPES)
