@@ -8,9 +8,9 @@ from __future__ import annotations
 import numpy as np
 
 from bioneuro._jit.kernel import kernel, scalar
-from bioneuro._jit.philox import philox, uniform32
+from bioneuro._jit.philox import uniform32
 from bioneuro._jit.processor import fetch
-from bioneuro._jit.random import draw_normal
+from bioneuro._jit.random import CHUNK, SPARE, UNIFORM, draw_normal, draw_words
 from bioneuro._jit.simd import lanes, part, rows_of, sum_down
 from bioneuro._jit.team import share
 
@@ -133,14 +133,16 @@ def drop(a, mask, emitted, key, share_dead, rows, columns, first, step):
     """
     living, bound = a.values.dtype.type(1 / (1 - share_dead)), np.float32(share_dead)
     sources, masks, targets = rows_of(a, rows), rows_of(mask, rows), rows_of(emitted, rows)
+    words = np.empty(CHUNK + SPARE, np.uint64)
     for i in range(rows):
-        source, factors, target = sources[i], masks[i], targets[i]
-        for j in range(0, columns, 4):
-            words = philox(np.uint64((first + j) // 4), np.uint64(i), np.uint64(step), np.uint64(0), key[0], key[1])
-            for lane in range(4):
-                factors[j + lane] = living if uniform32(words[lane]) >= bound else 0
-        for j in range(columns):
-            target[j] = source[j] * factors[j]
+        for start in range(0, columns, CHUNK):
+            count = min(CHUNK, columns - start)
+            source, factors = sources[i, start : start + count], masks[i, start : start + count]
+            target = targets[i, start : start + count]
+            draw_words(key, np.uint64(i), np.uint64(step), UNIFORM, first + start, count, words)
+            for j in range(count):
+                factors[j] = living if uniform32(words[j]) >= bound else 0
+                target[j] = source[j] * factors[j]
     return 0
 
 
