@@ -13,14 +13,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from bioneuro._jit.cores import team_size
 from bioneuro._jit.gemm import matmul
 from bioneuro._jit.keys import Key
+from bioneuro._jit.simd import PANEL
+from bioneuro._jit.team import run_team
 from bioneuro.errors import check_number
 from bioneuro.optim.transform import weights_of
 from bioneuro.parameters import Parameters
 from bioneuro.training.batches import Batch
-from energy.rbm import Machine, hidden_fields, unit_means, visible_fields
-from energy.sampling import Chains, Draws, first_states, gibbs
+from energy.kernels.divergence import Phase, contrast
+from energy.rbm import Machine, silence
+from energy.sampling import Draws, first_states
+
+_PRODUCT = 0.02  # nanoseconds of one product of a state and a weight
 
 
 class ContrastiveDivergence:
@@ -61,31 +67,42 @@ class ContrastiveDivergence:
         self.state: np.ndarray | None = None
 
     def __call__(self, params: Parameters, batch: Batch, key: Key, step: int, out: Parameters) -> float:
-        machine = Machine.of(params)
-        visible, first = batch.X, step * (self.k + 1)
-        stream = key.child("data")
-        data = Draws.of(stream, len(visible))
-        means, hidden = data.sample(hidden_fields(machine, visible), machine.hidden_alive, 2 * first)
-        fields = visible_fields(machine, hidden)
-        back, states = data.sample(fields, machine.visible_alive, 2 * first + 1)
-        chains = Chains(states, back, hidden, first + 1)
+        machine, visible, first = Machine.of(params), np.ascontiguousarray(batch.X), step * (self.k + 1)
+        observed, stream = silence(visible, machine.visible_alive), key.child("data")
+        data = _phase(machine, stream, len(visible))
         if self.persistent:
-            chains = self._advance(machine, len(visible), key.child("chains"), first)
+            chains = key.child("chains")
+            if self.state is None:
+                self.state = first_states(machine, self.n_chains or len(visible), chains.child("start"))
+            model, sweeps = _phase(machine, chains, len(self.state)), self.k
+            model.visible[...] = self.state
         elif self.k > 1:
-            chains = gibbs(machine, states, stream, sweeps=self.k - 1, first=first + 1)
-        dreams = chains.visible_means if self.graded else chains.visible
-        dreamt = unit_means(hidden_fields(machine, dreams), machine.hidden_alive)
-        add_gradient(Machine.of(out), (visible, means), (dreams, dreamt))
+            model, sweeps = _phase(machine, stream, len(visible)), self.k - 1
+        else:
+            model, sweeps = data._replace(hidden_means=np.empty_like(data.hidden)), 0
+        size = self._team(machine, len(visible), len(model.visible))
+        follows = not self.persistent
+        arguments = (machine, Machine.of(out), observed, data, model, first, sweeps, follows, self.graded)
+        run_team(contrast, size, *arguments)
+        if self.persistent:
+            self.state = model.visible
         penalise(params, out, self.l2)
-        return float(np.square(visible - back).sum()) / len(visible)
+        return float(np.square(visible - data.visible_means).sum()) / len(visible)
 
-    def _advance(self, machine: Machine, n_rows: int, key: Key, first: int) -> Chains:
-        """Let the persistent chains go on for k sweeps."""
-        if self.state is None:
-            self.state = first_states(machine, self.n_chains or n_rows, key.child("start"))
-        chains = gibbs(machine, self.state, key, sweeps=self.k, first=first)
-        self.state = chains.visible
-        return chains
+    def _team(self, machine: Machine, n_rows: int, n_chains: int) -> int:
+        """How many workers a step is worth."""
+        products = machine.weights.size * (4 * n_rows + (2 * self.k + 1) * n_chains)
+        return team_size(
+            outputs=-(-min(machine.weights.shape) // PANEL),
+            nanoseconds=products * _PRODUCT,
+            barriers=2 * self.k + 2,
+        )
+
+
+def _phase(machine: Machine, key: Key, n: int) -> Phase:
+    """Room for n chains."""
+    units = (machine.hidden_bias, machine.hidden_bias, machine.visible_bias, machine.visible_bias)
+    return Phase(*Draws.of(key, n), *(np.empty((n, len(bias)), bias.dtype) for bias in units))
 
 
 def add_gradient(into: Machine, data: tuple, model: tuple, share: float = 1.0) -> None:
