@@ -1,0 +1,59 @@
+"""The kernel of a step of contrastive divergence gives the bytes of the same step put together layer by layer."""
+
+import numpy as np
+import pytest
+
+from bioneuro import Parameters, Topology
+from bioneuro._jit.keys import Key
+from bioneuro.training.batches import Batch
+from energy import contrastive
+from energy.contrastive import ContrastiveDivergence, add_gradient
+from energy.rbm import Machine, hidden_fields, initial_parameters, unit_means, visible_fields
+from energy.sampling import Draws, first_states, gibbs
+
+pytestmark = pytest.mark.small
+KEY = Key.from_seed(2)
+OPTIONS = [
+    {},
+    {"k": 3},
+    {"graded": True},
+    {"persistent": True, "n_chains": 5},
+    {"persistent": True, "k": 2, "graded": True},
+]
+
+
+def layer_by_layer(machine, visible, state, step, into, k=1, persistent=False, n_chains=None, graded=False):
+    """Add the gradient of one step; return the error, and where the persistent chains stand."""
+    first, stream = step * (k + 1), KEY.child("data")
+    data = Draws.of(stream, len(visible))
+    means, hidden = data.sample(hidden_fields(machine, visible), machine.hidden_alive, 2 * first)
+    back, states = data.sample(visible_fields(machine, hidden), machine.visible_alive, 2 * first + 1)
+    dreams, chances = states, back
+    if persistent:
+        if state is None:
+            state = first_states(machine, n_chains or len(visible), KEY.child("chains").child("start"))
+        dreams, chances, _, _ = gibbs(machine, state, KEY.child("chains"), sweeps=k, first=first)
+        state = dreams
+    elif k > 1:
+        dreams, chances, _, _ = gibbs(machine, states, stream, sweeps=k - 1, first=first + 1)
+    dreams = chances if graded else dreams
+    add_gradient(into, (visible, means), (dreams, unit_means(hidden_fields(machine, dreams), machine.hidden_alive)))
+    return np.square(visible - back).sum() / len(visible), state
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=str)
+@pytest.mark.parametrize(("sizes", "dtype"), [((70, 130), "float32"), ((130, 5), "float64")])
+@pytest.mark.parametrize("n_threads", [1, 2, 3])
+def test_a_step_is_what_its_layers_are(sizes, dtype, n_threads, options, monkeypatch):
+    monkeypatch.setattr(contrastive, "team_size", lambda **work: n_threads)
+    X = (np.random.default_rng(0).random((9, sizes[0])) < 0.3).astype(dtype)
+    params = initial_parameters(Topology.rbm(*sizes), X, sigma=0.3, key=KEY)
+    estimator, state = ContrastiveDivergence(**options), None
+    for step in range(2):
+        ours, theirs = (Parameters.zeros(params.topology, dtype) for _ in range(2))
+        error = estimator(params, Batch(X, None, np.arange(9)), KEY, step, ours)
+        expected, state = layer_by_layer(Machine.of(params), X, state, step, Machine.of(theirs), **options)
+        assert np.abs(theirs.theta).max() > 0.1
+        assert ours.theta.tobytes() == theirs.theta.tobytes()
+        assert error == expected
+        assert estimator.state is None if state is None else estimator.state.tobytes() == state.tobytes()
