@@ -242,7 +242,7 @@ def with_mnist(cases: Callable[[Settings], Iterator[Row]]) -> Callable[[Settings
 
 
 def digits_batch_32(settings: Settings) -> Iterator[Row]:
-    ours = training(*digits(), (64, 32, 10), epochs=5 if settings.quick else 20)
+    ours = training(*digits(), (64, 32, 10), epochs=5 if settings.quick else 50)
     asked = {"torch": (22, 40), "jax": (4, 6), "sklearn": (14, 30)}
     yield from network_beside(settings, "digits 64-32-10, Adam, batch 32", ours, asked, 32, "adam", 1e-3)
 

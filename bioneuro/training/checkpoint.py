@@ -58,7 +58,8 @@ def digest_of_run(
     digest = hashlib.blake2b(repr(said).encode(), digest_size=8)
     for array in (parameters.theta, *arrays):
         if array is not None:
-            digest.update(repr((array.shape, str(array.dtype))).encode() + np.ascontiguousarray(array).data)
+            digest.update(repr((array.shape, str(array.dtype))).encode())
+            digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
 
 
