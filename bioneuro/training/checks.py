@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -29,6 +29,33 @@ def check_optimizer(optimizer) -> None:
         raise InvalidInput(f"optimizer must be a Transform such as optim.adam(1e-3), got {optimizer!r}")
     if optimizer.leads_nowhere:
         raise InvalidInput(f"{optimizer!r} holds no optimiser; use a chain with one, such as optim.adam(1e-3)")
+
+
+def carried_on(state, first):
+    """The state of an earlier training to go on from, where `first` is what this optimiser begins with; what keeps no
+    moments begins anew. Refuse moments of another optimiser."""
+    held, needed = _moments(state), _moments(first)
+    if not needed:
+        return first
+    if held != needed:
+        holds, needs = (", ".join(sorted({path[-1] for path in found})) or "none" for found in (held, needed))
+        raise InvalidInput(
+            f"the optimiser's state to go on from is that of another optimiser, or chain: it holds moments {holds}, "
+            f"and this one needs {needs}; keep the optimiser, or let its state begin anew (of an estimator, by "
+            "optimizer_state_ = None)"
+        )
+    return state
+
+
+def _moments(state, path: tuple = ()) -> dict[tuple, tuple]:
+    """Where the arrays of an optimiser's state lie, and their shapes."""
+    if isinstance(state, Mapping):
+        parts = state.items()
+    elif isinstance(state, Sequence):
+        parts = enumerate(state)
+    else:
+        return {path: np.shape(state)}
+    return {where: shape for name, part in parts for where, shape in _moments(part, (*path, name)).items()}
 
 
 def check_key(key) -> None:

@@ -38,6 +38,7 @@ from bioneuro.training.bar import show_bar
 from bioneuro.training.batches import Batch, batches, check_batch_size, epoch_order, n_batches
 from bioneuro.training.checkpoint import Before, TrainingState, digest_of_run, read, write
 from bioneuro.training.checks import (
+    carried_on,
     check_callbacks,
     check_data,
     check_effect,
@@ -218,7 +219,7 @@ class _Trainer:
             self.row_losses = None
             self.moments = optimizer.init(self.parameters)
             if before.optimizer is not None:
-                self.moments = copy.deepcopy(before.optimizer)
+                self.moments = copy.deepcopy(carried_on(before.optimizer, self.moments))
         else:
             self.step, self.open_loss, self.best_theta = int(state.step), float(state.open_loss), state.best_theta
             self.row_losses = state.row_losses
