@@ -75,6 +75,11 @@ class Network:
     """
 
     def __init__(self, topology: Topology):
+        if not isinstance(topology, Topology):
+            raise InvalidInput(
+                f"backprop runs a Topology, got {topology!r}; Parameters have one as topology, and an estimator as "
+                "topology_ once fitted"
+            )
         self.topology = topology
         for role in ("input", "output"):
             found = [population.name for population in topology.by_role(role)]
@@ -307,12 +312,14 @@ class Backprop:
         self.noise = check_number("noise", noise, low=0, open_high=True)
         if not isinstance(dropout, Mapping):
             dropout = {population.name: dropout for population in network.topology.by_role("hidden")}
-        for name, share in dropout.items():
+        self.dropout = {}
+        for name, given in dropout.items():
             choose("population to drop units of", name, network.topology.unit_layout)
-            check_number(f"dropout of {name!r}", share, low=0, high=1, open_high=True)
+            share = check_number(f"dropout of {name!r}", given, low=0, high=1, open_high=True)
             if share and name == network.output.name:
                 raise InvalidInput(f"dropout of the output {name!r} would hide targets; drop inputs or hidden units")
-        self.dropout = {name: share for name, share in dropout.items() if share > 0}
+            if share:
+                self.dropout[name] = share
 
     def __call__(self, params: Parameters, batch: Batch, key: Key, step: int, out: Parameters) -> float:
         self._check_data(batch.X, batch.y)

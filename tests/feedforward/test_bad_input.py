@@ -24,6 +24,8 @@ X, y = DIGITS.X[:120], DIGITS.y[:120]
         ({"optimizer": optim.clip(1.0)}, InvalidInput, r"holds no optimiser; use a chain with one"),
         ({"optimizer": optim.chain(optim.l1(0.1), optim.max_norm(3))}, InvalidInput, "holds no optimiser"),
         ({"hidden_bias": "a"}, InvalidInput, r"hidden_bias must be a number in \(-inf, inf\), got 'a'"),
+        ({"dropout": "half"}, InvalidInput, r"dropout of 'hidden' must be a number in \[0, 1\), got 'half'"),
+        ({"loss": "mse"}, UnknownName, "unknown loss 'mse'; did you mean 'squared'"),
         ({"loss": Huber}, UnknownName, r"it is a class, of which an object may be meant, Huber\(...\)"),
         ({"emphasis": Hard}, UnknownName, r"it is a class, of which an object may be meant, Hard\(...\)"),
         ({"optimizer": None}, UnknownName, "unknown optimizer None; allowed: 'sgd'"),
@@ -52,6 +54,11 @@ X, y = DIGITS.X[:120], DIGITS.y[:120]
 def test_bad_settings_are_answered_with_what_to_do(settings, error, message):
     with pytest.raises(error, match=message):
         NetworkClassifier(**{"epochs": 1} | settings).fit(X, y)
+
+
+def test_numbers_may_be_given_as_text_wherever_they_are_allowed():
+    nets = [NetworkClassifier((5,), dropout=share, epochs=1, random_state=0).fit(X, y) for share in ("0.5", 0.5)]
+    assert nets[0].parameters_.theta.tobytes() == nets[1].parameters_.theta.tobytes()
 
 
 def test_labels_out_of_range_are_named():
