@@ -15,6 +15,7 @@ steps: `per_layer`, `weight_decay`, `max_norm`, `freeze`, `dale`. A chain in thi
 
 is compiled with the network that it trains. Any other order means what it says, but goes step by step, and is slower;
 so do `yellowfin`, several decays of which one has a schedule, and `max_norm` beside what is frozen or has a sign.
+A training refuses penalties behind an optimiser, and two optimisers, which would go up the loss.
 """
 
 from __future__ import annotations

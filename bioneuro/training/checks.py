@@ -8,7 +8,8 @@ import numpy as np
 
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, check_numbers
-from bioneuro.optim import Transform
+from bioneuro.optim import Optimizer, Transform, l1, l2, yellowfin
+from bioneuro.optim.fused import flat
 from bioneuro.training.emphasis import Emphasis, as_emphasis
 
 
@@ -24,11 +25,26 @@ def check_data(X, y) -> None:
 
 
 def check_optimizer(optimizer) -> None:
-    """Refuse what is no transform, and what stands around an optimiser alone: the gradient itself would be the step."""
+    """Refuse what is no transform, and what would go up the loss: what stands around an optimiser alone, so that the
+    gradient itself were the step, two optimisers, and a penalty that changes the step in place of the gradient."""
     if not isinstance(optimizer, Transform):
         raise InvalidInput(f"optimizer must be a Transform such as optim.adam(1e-3), got {optimizer!r}")
     if optimizer.leads_nowhere:
         raise InvalidInput(f"{optimizer!r} holds no optimiser; use a chain with one, such as optim.adam(1e-3)")
+    found = None
+    for _, part in flat(optimizer):
+        if found is not None and isinstance(part, l1 | l2):
+            raise InvalidInput(
+                f"{part!r} is a penalty, which belongs before the optimiser, chain({part!r}, {found!r}): behind it "
+                "weights would be pushed away from 0; what makes them decay from there is optim.weight_decay"
+            )
+        if isinstance(part, Optimizer | yellowfin):
+            if found is not None:
+                raise InvalidInput(
+                    f"a chain holds one optimiser, got {found!r} and {part!r}: the second would turn the step of the "
+                    "first around, up the loss"
+                )
+            found = part
 
 
 def carried_on(state, first):

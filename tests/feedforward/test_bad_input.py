@@ -23,6 +23,13 @@ X, y = DIGITS.X[:120], DIGITS.y[:120]
         ({"optimizer": lambda rate: rate}, InvalidInput, r"must make a Transform of a learning rate.*<lambda> made li"),
         ({"optimizer": optim.clip(1.0)}, InvalidInput, r"holds no optimiser; use a chain with one"),
         ({"optimizer": optim.chain(optim.l1(0.1), optim.max_norm(3))}, InvalidInput, "holds no optimiser"),
+        (
+            {"optimizer": lambda rate: optim.chain(optim.adam(rate), optim.l1(0.1))},
+            InvalidInput,
+            r"l1\(rate=0.1, biases=0.0\) is a penalty, which belongs before the optimiser.*away from 0.*weight_decay",
+        ),
+        ({"optimizer": optim.chain(optim.yellowfin(), optim.clip(1), optim.l2(0.1))}, InvalidInput, "belongs before"),
+        ({"optimizer": optim.chain(optim.adam(0.1), optim.sgd(0.1))}, InvalidInput, "holds one optimiser, got ad"),
         ({"hidden_bias": "a"}, InvalidInput, r"hidden_bias must be a number in \(-inf, inf\), got 'a'"),
         ({"dropout": "half"}, InvalidInput, r"dropout of 'hidden' must be a number in \[0, 1\), got 'half'"),
         ({"loss": "mse"}, UnknownName, "unknown loss 'mse'; did you mean 'squared'"),
