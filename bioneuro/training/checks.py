@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
@@ -10,7 +11,25 @@ from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, check_numbers
 from bioneuro.optim import Optimizer, Transform, l1, l2, yellowfin
 from bioneuro.optim.fused import flat
+from bioneuro.parameters import Parameters
 from bioneuro.training.emphasis import Emphasis, as_emphasis
+
+
+def check_parameters(parameters) -> None:
+    if not isinstance(parameters, Parameters):
+        raise InvalidInput(
+            f"a training begins with Parameters, got {parameters!r}; make some by initialise(topology, random_state=0) "
+            "of bioneuro.initializers, or give parameters_ of a fitted estimator"
+        )
+
+
+def check_loss(loss, gradient) -> None:
+    """Refuse what a gradient estimator returns where it is no number, such as None for want of a return."""
+    if np.ndim(loss) or not isinstance(loss, numbers.Real | np.ndarray):
+        raise InvalidInput(
+            f"a gradient estimator adds the gradient into `out` and returns the loss, a number; {name_of(gradient)} "
+            f"returned {loss!r}"
+        )
 
 
 def check_data(X, y) -> None:

@@ -44,7 +44,9 @@ from bioneuro.training.checks import (
     check_effect,
     check_emphasis,
     check_key,
+    check_loss,
     check_optimizer,
+    check_parameters,
     check_strata,
     check_weights,
 )
@@ -127,6 +129,7 @@ def fit(
     and no state.
     """
     epochs = check_number("epochs", epochs, low=0, integer=True)
+    check_parameters(parameters)
     check_data(X, y)
     check_optimizer(optimizer)
     check_key(key)
@@ -313,6 +316,7 @@ class _Trainer:
         for batch in self._watched(batches(self.X, self.y, self.orders[self.epoch], self.batch_size, **options)):
             self.out.theta[...] = 0
             loss = self.gradient(self.parameters, batch, self.key, self.before + self.step, self.out)
+            check_loss(loss, self.gradient)
             if not np.isfinite(loss):
                 self._fail(f"the loss became {loss}", batch)
             self.optimizer.update(self.out.theta, self.moments, self.parameters, self.before + self.step)

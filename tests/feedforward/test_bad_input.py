@@ -9,7 +9,7 @@ from bioneuro import Topology, load_digits, optim
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, NotFiniteError, UnknownName
 from bioneuro.initializers import initialise
-from bioneuro.training import Hard, fit, minimise
+from bioneuro.training import Hard, fit, fit_together, minimise
 from feedforward import Huber, NetworkClassifier, NetworkRegressor
 from feedforward.network import Backprop, Network
 
@@ -141,6 +141,27 @@ def train(make=Backprop, X=INPUTS, y=TARGETS, **options):
 def test_data_that_do_not_fit_are_never_read(make, data, message):
     with pytest.raises(InvalidInput, match=message):
         train(make, **data)
+
+
+@pytest.mark.parametrize("make", [Backprop, StepByStep])
+@pytest.mark.parametrize("size", [5, 30])
+def test_parameters_of_another_network_are_never_read(make, size):
+    others = initialise(Topology.mlp(64, size, 10), random_state=0)
+    options = {"optimizer": optim.adam(0.01), "epochs": 1, "key": Key.from_seed(0)}
+    with pytest.raises(InvalidInput, match=r"parameters of .*hidden \d+ relu.* are not those of the network.*hidden 8"):
+        fit(others, make(Network(NET)), INPUTS, TARGETS, **options)
+    with pytest.raises(InvalidInput, match="are not those of the network"):
+        fit_together([others], make(Network(NET)), INPUTS, TARGETS, **options | {"keys": [options.pop("key")]})
+    with pytest.raises(InvalidInput, match="are not those of the network"):
+        make(Network(NET)).loss_of(others, INPUTS, TARGETS)
+
+
+@pytest.mark.parametrize("given", [NET, NetworkClassifier()], ids=["topology", "estimator"])
+def test_a_training_begins_with_parameters(given):
+    with pytest.raises(InvalidInput, match="begins with Parameters, got"):
+        minimise(given, Backprop(Network(NET)), INPUTS, TARGETS, key=Key.from_seed(0))
+    with pytest.raises(InvalidInput, match=r"begins with Parameters, got .* initialise\(topology, random_state=0\)"):
+        fit(given, Backprop(Network(NET)), INPUTS, TARGETS, optimizer=optim.adam(0.01), epochs=1, key=Key.from_seed(0))
 
 
 def test_minimising_checks_its_data_too():
