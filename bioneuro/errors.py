@@ -43,6 +43,24 @@ class NotFiniteError(BioneuroError, ArithmeticError):
     """Learning or a simulation left the finite numbers; the message says where."""
 
 
+# what scikit-learn and PyTorch call a thing, where the spelling does not lead to what it is called here
+_ELSEWHERE = {
+    "logistic": "sigmoid",
+    "identity": "linear",
+    "log_loss": "cross-entropy",
+    "nll": "cross-entropy",
+    "bce": "logistic",
+    "mse": "squared",
+    "squared_error": "squared",
+    "l2": "squared",
+    "mae": "absolute",
+    "absolute_error": "absolute",
+    "l1": "absolute",
+    "adaptive": "plateau",
+    "reducelronplateau": "plateau",
+}
+
+
 def choose(what: str, given: str, allowed: Iterable[str]) -> str:
     """Return `given` if it is one of `allowed`, else raise `UnknownName` with the nearest match.
 
@@ -53,7 +71,10 @@ def choose(what: str, given: str, allowed: Iterable[str]) -> str:
     if given in allowed:
         return given
     written = {str(name).lower(): str(name) for name in allowed}  # "LIF" is near "lif"
-    near = difflib.get_close_matches(given.lower(), written, n=1, cutoff=0.5) if isinstance(given, str) else []
+    near = []
+    if isinstance(given, str):
+        known = _ELSEWHERE.get(given.lower())
+        near = [known] if known in written else difflib.get_close_matches(given.lower(), written, n=1, cutoff=0.5)
     hint = f"did you mean {written[near[0]]!r}? " if near else ""
     if isinstance(given, type):
         hint = f"it is a class, of which an object may be meant, {given.__name__}(...); "

@@ -111,7 +111,8 @@ def _gradient(opened: _Opened, targets: np.ndarray, loss) -> Parameters:
     targets = np.ascontiguousarray(targets, dtype=opened.parameters.dtype)
     if targets.shape != (len(opened.inputs), opened.network.output.size):
         raise InvalidInput(
-            f"y must be {len(opened.inputs)} rows of {opened.network.output.size} targets, got shape {targets.shape}"
+            f"y must be {len(opened.inputs)} rows of {opened.network.output.size} targets, got shape {targets.shape}; "
+            "class numbers become targets by np.eye(n_classes)[y]"
         )
     result = Parameters.zeros(opened.parameters.topology, opened.parameters.dtype)
     result.theta[...] = 0

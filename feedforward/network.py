@@ -75,6 +75,11 @@ class Network:
     """
 
     def __init__(self, topology: Topology):
+        if not isinstance(topology, Topology):
+            raise InvalidInput(
+                f"backprop runs a Topology, got {topology!r}; Parameters have one as topology, and an estimator as "
+                "topology_ once fitted"
+            )
         self.topology = topology
         for role in ("input", "output"):
             found = [population.name for population in topology.by_role(role)]
@@ -307,14 +312,17 @@ class Backprop:
         self.noise = check_number("noise", noise, low=0, open_high=True)
         if not isinstance(dropout, Mapping):
             dropout = {population.name: dropout for population in network.topology.by_role("hidden")}
-        for name, share in dropout.items():
+        self.dropout = {}
+        for name, given in dropout.items():
             choose("population to drop units of", name, network.topology.unit_layout)
-            check_number(f"dropout of {name!r}", share, low=0, high=1, open_high=True)
+            share = check_number(f"dropout of {name!r}", given, low=0, high=1, open_high=True)
             if share and name == network.output.name:
                 raise InvalidInput(f"dropout of the output {name!r} would hide targets; drop inputs or hidden units")
-        self.dropout = {name: share for name, share in dropout.items() if share > 0}
+            if share:
+                self.dropout[name] = share
 
     def __call__(self, params: Parameters, batch: Batch, key: Key, step: int, out: Parameters) -> float:
+        self._check_parameters(params)
         self._check_data(batch.X, batch.y)
         if self._normalised:
             check_rows(len(batch.X), len(batch.X))
@@ -342,6 +350,15 @@ class Backprop:
         outputs = self._forward(params, batch, key, step)[1].outputs
         return next((name for name, a in outputs.items() if not np.all(np.isfinite(a))), None)
 
+    def _check_parameters(self, params: Parameters) -> None:
+        """Kernels read and write where the parameters of this network lie, whatever is there."""
+        given, own = params.topology, self.network.topology
+        if given is not own and given.layout != own.layout:
+            raise InvalidInput(
+                f"parameters of {given!r} are not those of the network, {own!r}; make Backprop(Network(topology)) with "
+                "the topology of the parameters"
+            )
+
     def _check_data(self, X: np.ndarray, y: np.ndarray) -> None:
         """Kernels read as far as the network is wide, whatever is there."""
         for name, values, population in (("X", X, self.network.input), ("y", y, self.network.output)):
@@ -362,6 +379,7 @@ class Backprop:
         """The training as a `Program`, which takes many steps in a compiled call; None where it cannot."""
         from feedforward.program import Program, reason_against
 
+        self._check_parameters(params)
         self._check_data(X, y)
         if self._normalised:
             check_rows(len(X), batch_size)
@@ -377,6 +395,7 @@ class Backprop:
         from feedforward.program import reason_against
         from feedforward.together import Together
 
+        self._check_parameters(params)
         if self._normalised:
             check_rows(n_rows, batch_size)
         if self._goes_by_itself or reason_against(self.network, optimizer, params) is not None:
@@ -413,6 +432,7 @@ class Backprop:
 
     def losses_of(self, params: Parameters, X: np.ndarray, y: np.ndarray, weights=None) -> np.ndarray:
         """(n,) the same of each row, times its weight."""
+        self._check_parameters(params)
         layers = self.network.forward(params, X, None, np.matmul)
         name = self.network.output.name
         z, a = layers.inputs[name], layers.outputs[name]

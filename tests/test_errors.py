@@ -33,6 +33,17 @@ def test_a_name_that_is_almost_right_is_guessed():
         choose("rule", Path, ["path"])
 
 
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [("logistic", "sigmoid"), ("identity", "linear"), ("MSE", "squared"), ("log_loss", "cross-entropy")],
+)
+def test_names_of_other_libraries_lead_to_those_here(given, meant):
+    with pytest.raises(UnknownName, match=f"^unknown thing '{given}'; did you mean '{meant}'"):
+        choose("thing", given, ["linear", "sigmoid", "squared", "cross-entropy", "logistics"])
+    with pytest.raises(UnknownName, match="did you mean 'logistics'"):  # where there is no such thing, the nearest
+        choose("thing", "logistic", ["logistics"])
+
+
 @pytest.mark.parametrize("good", [0, 0.5, 1, np.float32(0.25), "0.5"])
 def test_numbers_in_range_come_back_as_floats(good):
     assert check_number("share", good, low=0, high=1) == float(good)

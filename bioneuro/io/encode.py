@@ -25,6 +25,7 @@ MAX_DEPTH = 64
 MAX_BITS = 4096  # of a whole number
 WORDS = (str, int, float, bool, type(None))  # what an array of objects may hold
 PACKED = 64  # lists of more numbers than this go into an array
+INSTEAD = "give it by its name, or an object that does the same, or None"  # of a function
 
 
 def encode(thing: Any) -> tuple[dict, list[np.ndarray]]:
@@ -52,7 +53,7 @@ class _Encoder:
         if kind_of(thing) is not None:
             return self.kind(thing, where, depth + 1)
         if callable(thing) or (isinstance(thing, tuple) and any(map(callable, thing))):
-            raise _cannot_store(where, f"a {type(thing).__name__}, and functions are not stored (give it by its name)")
+            raise _cannot_store(where, f"a {type(thing).__name__}, and functions are not stored ({INSTEAD})")
         if (names := names_of(type(thing))) is not None:
             parts = {name: getattr(thing, name) for name in names}
             return {"is": "named", "key": key_of(type(thing), where), "of": self.entries(parts, where, depth + 1)}

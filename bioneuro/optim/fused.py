@@ -99,7 +99,7 @@ def fuse(transform: Transform, parameters: Parameters) -> Fused | None:
     own = dict.fromkeys(parameters.topology.layout, Own())
     signed = any(projection.sign for projection in parameters.topology.projections)
     optimizer, path, frozen, decays, norm, limits, reached = None, (), frozenset(), [], np.inf, {}, 0
-    for at, part in _flat(transform):
+    for at, part in flat(transform):
         place = _ORDER.get(Optimizer if isinstance(part, Optimizer) else type(part))
         if place is None or place < reached or (place == 3 and optimizer is not None):
             return None
@@ -129,11 +129,11 @@ def fuse(transform: Transform, parameters: Parameters) -> Fused | None:
     return Fused(optimizer, path, own, frozen, decay, norm, limits)
 
 
-def _flat(transform: Transform, at: tuple[int, ...] = ()):
+def flat(transform: Transform, at: tuple[int, ...] = ()):
     """Yield the transforms of nested chains in order, each with its place."""
     if isinstance(transform, chain):
         for index, part in enumerate(transform.transforms):
-            yield from _flat(part, (*at, index))
+            yield from flat(part, (*at, index))
     else:
         yield at, transform
 

@@ -15,6 +15,7 @@ steps: `per_layer`, `weight_decay`, `max_norm`, `freeze`, `dale`. A chain in thi
 
 is compiled with the network that it trains. Any other order means what it says, but goes step by step, and is slower;
 so do `yellowfin`, several decays of which one has a schedule, and `max_norm` beside what is frozen or has a sign.
+A training refuses penalties behind an optimiser, and two optimisers, which would go up the loss.
 """
 
 from __future__ import annotations
@@ -233,6 +234,11 @@ class per_layer(Transform):
         for name, factor in sorted(self.factors, key=lambda item: item[0] in layout):
             choose("parameter or population with a rate of its own", name, [*layout, *populations])
             keys = [name] if name in layout else _keys_of(parameters.topology, name)
+            if not keys:
+                raise InvalidInput(
+                    f"a rate of its own for population {name!r} changes nothing, because no weights of its own end on "
+                    f"it; name a population that they end on, or one of {', '.join(map(repr, layout))}"
+                )
             factors |= dict.fromkeys(keys, factor)
         return factors
 
@@ -265,6 +271,11 @@ class max_norm(Transform):
         topology = parameters.topology
         for name in self.populations or ():
             choose("population with a largest norm", name, topology.unit_layout)
+            if name not in self.held(topology):
+                raise InvalidInput(
+                    f"max_norm of population {name!r} changes nothing, because no weights of its own end on it; name a "
+                    "population that they end on"
+                )
         for projections in self.held(topology).values():
             for projection in projections:
                 if not isinstance(projection, Dense | OneToOne) or projection.shared:

@@ -2,14 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import numbers
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import numpy as np
 
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, check_numbers
-from bioneuro.optim import Transform
+from bioneuro.optim import Optimizer, Transform, l1, l2, yellowfin
+from bioneuro.optim.fused import flat
+from bioneuro.parameters import Parameters
 from bioneuro.training.emphasis import Emphasis, as_emphasis
+
+
+def check_parameters(parameters) -> None:
+    if not isinstance(parameters, Parameters):
+        raise InvalidInput(
+            f"a training begins with Parameters, got {parameters!r}; make some by initialise(topology, random_state=0) "
+            "of bioneuro.initializers, or give parameters_ of a fitted estimator"
+        )
+
+
+def check_loss(loss, gradient) -> None:
+    """Refuse what a gradient estimator returns where it is no number, such as None for want of a return."""
+    if np.ndim(loss) or not isinstance(loss, numbers.Real | np.ndarray):
+        raise InvalidInput(
+            f"a gradient estimator adds the gradient into `out` and returns the loss, a number; {name_of(gradient)} "
+            f"returned {loss!r}"
+        )
 
 
 def check_data(X, y) -> None:
@@ -24,11 +44,53 @@ def check_data(X, y) -> None:
 
 
 def check_optimizer(optimizer) -> None:
-    """Refuse what is no transform, and what stands around an optimiser alone: the gradient itself would be the step."""
+    """Refuse what is no transform, and what would go up the loss: what stands around an optimiser alone, so that the
+    gradient itself were the step, two optimisers, and a penalty that changes the step in place of the gradient."""
     if not isinstance(optimizer, Transform):
         raise InvalidInput(f"optimizer must be a Transform such as optim.adam(1e-3), got {optimizer!r}")
     if optimizer.leads_nowhere:
         raise InvalidInput(f"{optimizer!r} holds no optimiser; use a chain with one, such as optim.adam(1e-3)")
+    found = None
+    for _, part in flat(optimizer):
+        if found is not None and isinstance(part, l1 | l2):
+            raise InvalidInput(
+                f"{part!r} is a penalty, which belongs before the optimiser, chain({part!r}, {found!r}): behind it "
+                "weights would be pushed away from 0; what makes them decay from there is optim.weight_decay"
+            )
+        if isinstance(part, Optimizer | yellowfin):
+            if found is not None:
+                raise InvalidInput(
+                    f"a chain holds one optimiser, got {found!r} and {part!r}: the second would turn the step of the "
+                    "first around, up the loss"
+                )
+            found = part
+
+
+def carried_on(state, first):
+    """The state of an earlier training to go on from, where `first` is what this optimiser begins with; what keeps no
+    moments begins anew. Refuse moments of another optimiser."""
+    held, needed = _moments(state), _moments(first)
+    if not needed:
+        return first
+    if held != needed:
+        holds, needs = (", ".join(sorted({path[-1] for path in found})) or "none" for found in (held, needed))
+        raise InvalidInput(
+            f"the optimiser's state to go on from is that of another optimiser, or chain: it holds moments {holds}, "
+            f"and this one needs {needs}; keep the optimiser, or let its state begin anew (of an estimator, by "
+            "optimizer_state_ = None)"
+        )
+    return state
+
+
+def _moments(state, path: tuple = ()) -> dict[tuple, tuple]:
+    """Where the arrays of an optimiser's state lie, and their shapes."""
+    if isinstance(state, Mapping):
+        parts = state.items()
+    elif isinstance(state, Sequence):
+        parts = enumerate(state)
+    else:
+        return {path: np.shape(state)}
+    return {where: shape for name, part in parts for where, shape in _moments(part, (*path, name)).items()}
 
 
 def check_key(key) -> None:

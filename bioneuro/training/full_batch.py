@@ -22,7 +22,7 @@ from bioneuro.recording import Recording
 from bioneuro.topology import Topology
 from bioneuro.training.bar import show_bar
 from bioneuro.training.batches import Batch
-from bioneuro.training.checks import check_callbacks, check_data, check_key, check_weights
+from bioneuro.training.checks import check_callbacks, check_data, check_key, check_parameters, check_weights
 from bioneuro.training.interrupt import Interruption, TrainingInterrupted
 from bioneuro.training.loop import GradientEstimator, Progress
 
@@ -81,6 +81,7 @@ def minimise(
     NotFiniteError if the loss is not finite; its `recording` holds the parameters after the last good iteration.
     """
     choose("method", method, METHODS)
+    check_parameters(parameters)
     check_data(X, y)
     check_key(key)
     callbacks = check_callbacks(callbacks)

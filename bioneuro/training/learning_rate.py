@@ -35,8 +35,13 @@ class LearningRates(NamedTuple):
         what was gained over the smallest rate.
 
         A small sample is soon known by heart, and large rates are first to do so; the middle hardly depends on that.
+        Rates beyond the first at which half of the gain is lost again do not count: there, enormous weights may know
+        the sample by heart, and little else.
         """
-        least = int(np.argmin(self.losses))
+        with np.errstate(invalid="ignore"):  # inf - inf
+            back = self.losses - np.minimum.accumulate(self.losses)
+            lost = back > 0.5 * (self.losses[0] - self.losses.min())
+        least = int(np.argmin(self.losses[: int(np.argmax(lost)) if lost.any() else None]))
         good = self.losses <= self.losses[least] + VALLEY * (self.losses[0] - self.losses[least])
         low = high = least
         while low > 0 and good[low - 1]:

@@ -38,12 +38,15 @@ from bioneuro.training.bar import show_bar
 from bioneuro.training.batches import Batch, batches, check_batch_size, epoch_order, n_batches
 from bioneuro.training.checkpoint import Before, TrainingState, digest_of_run, read, write
 from bioneuro.training.checks import (
+    carried_on,
     check_callbacks,
     check_data,
     check_effect,
     check_emphasis,
     check_key,
+    check_loss,
     check_optimizer,
+    check_parameters,
     check_strata,
     check_weights,
 )
@@ -126,6 +129,7 @@ def fit(
     and no state.
     """
     epochs = check_number("epochs", epochs, low=0, integer=True)
+    check_parameters(parameters)
     check_data(X, y)
     check_optimizer(optimizer)
     check_key(key)
@@ -218,7 +222,7 @@ class _Trainer:
             self.row_losses = None
             self.moments = optimizer.init(self.parameters)
             if before.optimizer is not None:
-                self.moments = copy.deepcopy(before.optimizer)
+                self.moments = copy.deepcopy(carried_on(before.optimizer, self.moments))
         else:
             self.step, self.open_loss, self.best_theta = int(state.step), float(state.open_loss), state.best_theta
             self.row_losses = state.row_losses
@@ -312,6 +316,7 @@ class _Trainer:
         for batch in self._watched(batches(self.X, self.y, self.orders[self.epoch], self.batch_size, **options)):
             self.out.theta[...] = 0
             loss = self.gradient(self.parameters, batch, self.key, self.before + self.step, self.out)
+            check_loss(loss, self.gradient)
             if not np.isfinite(loss):
                 self._fail(f"the loss became {loss}", batch)
             self.optimizer.update(self.out.theta, self.moments, self.parameters, self.before + self.step)

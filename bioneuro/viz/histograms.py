@@ -46,6 +46,8 @@ def layer_histograms(
     -------
     The axes.
     """
+    if not hasattr(layers, "__getitem__"):  # Mapping, or Parameters
+        raise InvalidInput(f"layer_histograms draws {{layer: values}}, such as activity(network, X), got {layers!r}")
     values = {name: np.asarray(layers[name], dtype=float).ravel() for name in layers}
     if not values or any(not part.size or not np.all(np.isfinite(part)) for part in values.values()):
         raise InvalidInput("layer_histograms draws finite values, at least one a layer; give {layer: values}")
@@ -144,6 +146,10 @@ def unit_conditions(conditions: Mapping[str, object], *, title: str | None = Non
     """
     from matplotlib.ticker import PercentFormatter
 
+    if not isinstance(conditions, Mapping):
+        raise InvalidInput(
+            f"unit_conditions draws {{population: condition}}, such as condition(network, X), got {conditions!r}"
+        )
     if not conditions:
         raise InvalidInput("there are no units with a slope to draw; give {population: condition}")
     ax = axes_or_new(ax, max(4.0, 0.9 * len(conditions) + 1.4), 3.2)

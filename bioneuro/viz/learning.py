@@ -35,7 +35,14 @@ def learning_curves(
     -------
     The axes.
     """
-    found = {name: np.asarray(values, dtype=float) for name, values in _named(curves).items() if len(values)}
+    named = _named(curves)
+    for name, values in named.items():
+        if not np.ndim(values):
+            raise InvalidInput(
+                f"learning_curves draws {{name: losses}}, got {values!r} as {name!r}; of a fitted estimator give "
+                "loss_curve_"
+            )
+    found = {name: np.asarray(values, dtype=float) for name, values in named.items() if len(values)}
     if not found or any(values.ndim != 1 for values in found.values()):
         raise InvalidInput("learning_curves draws losses (epochs,): give a fitted estimator or {name: losses}")
     ax = axes_or_new(ax, 5.2)

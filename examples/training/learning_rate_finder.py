@@ -4,7 +4,8 @@ python examples/training/learning_rate_finder.py
 
 `find_learning_rate` trains for 200 steps at each rate and takes the middle of those about as good as the best. Control,
 right: the error on new pictures after three epochs with all 10,000 rows, which is what one wants to know, but dear. A
-hundredth is soon known by heart, and can go astray. Digits, a tenth of the pixels flipped; range of three seeds.
+hundredth is soon known by heart, by enormous weights too; what lies beyond the hill, where training fails, does not
+count. Digits, a tenth of the pixels flipped; range of three seeds.
 """
 
 import numpy as np

@@ -109,6 +109,10 @@ class NetworkClassifier(ClassifierMixin, NetworkShell):
 
         classes : all the labels there will ever be; needed at the first call, unless `fit` came before.
         sample_weight : as in `fit`.
+
+        Unless `fit` came before, the rows of the first call decide what inputs are centred by, the first biases of the
+        outputs and dtype "auto": let there be a hundred or more. epochs, schedule, patience, callbacks, checkpoint and
+        progress have no part in it, and `class_weight="balanced"` goes by the rows of each call.
         """
         self._check_parts()
         first = not hasattr(self, "parameters_")

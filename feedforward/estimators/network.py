@@ -63,7 +63,7 @@ PARAMETERS = """
         float32 beyond.
     warm_start : begin `fit` where the last one ended. progress : show a bar.
     callbacks : functions of a `bioneuro.training.Progress`, called after each epoch; True stops. One with `after_step`
-        is given a `Progress` after every step too, which costs the compiled epochs.
+        is given a `Progress` after every step too, which costs the compiled epochs, and their last bits. For `fit`.
     checkpoint : a file from which an interrupted fit resumes, bit for bit.
     random_state : None, int, Generator or RandomState; `seed_` keeps what was drawn.
 

@@ -33,6 +33,10 @@ class NetworkRegressor(RegressorMixin, NetworkShell):
         """One pass over more rows, at the rate `learning_rate`; the optimiser goes on where it was; returns self.
 
         sample_weight : as in `fit`.
+
+        Unless `fit` came before, the rows of the first call decide what inputs are centred by, the first biases of the
+        outputs and dtype "auto": let there be a hundred or more. epochs, schedule, patience, callbacks, checkpoint and
+        progress have no part in it.
         """
         self._check_parts()
         first = not hasattr(self, "parameters_")

@@ -9,7 +9,7 @@ from bioneuro import Topology, load_digits, optim
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, NotFiniteError, UnknownName
 from bioneuro.initializers import initialise
-from bioneuro.training import Hard, fit, minimise
+from bioneuro.training import Hard, fit, fit_together, minimise
 from feedforward import Huber, NetworkClassifier, NetworkRegressor
 from feedforward.network import Backprop, Network
 
@@ -23,7 +23,16 @@ X, y = DIGITS.X[:120], DIGITS.y[:120]
         ({"optimizer": lambda rate: rate}, InvalidInput, r"must make a Transform of a learning rate.*<lambda> made li"),
         ({"optimizer": optim.clip(1.0)}, InvalidInput, r"holds no optimiser; use a chain with one"),
         ({"optimizer": optim.chain(optim.l1(0.1), optim.max_norm(3))}, InvalidInput, "holds no optimiser"),
+        (
+            {"optimizer": lambda rate: optim.chain(optim.adam(rate), optim.l1(0.1))},
+            InvalidInput,
+            r"l1\(rate=0.1, biases=0.0\) is a penalty, which belongs before the optimiser.*away from 0.*weight_decay",
+        ),
+        ({"optimizer": optim.chain(optim.yellowfin(), optim.clip(1), optim.l2(0.1))}, InvalidInput, "belongs before"),
+        ({"optimizer": optim.chain(optim.adam(0.1), optim.sgd(0.1))}, InvalidInput, "holds one optimiser, got ad"),
         ({"hidden_bias": "a"}, InvalidInput, r"hidden_bias must be a number in \(-inf, inf\), got 'a'"),
+        ({"dropout": "half"}, InvalidInput, r"dropout of 'hidden' must be a number in \[0, 1\), got 'half'"),
+        ({"loss": "mse"}, UnknownName, "unknown loss 'mse'; did you mean 'squared'"),
         ({"loss": Huber}, UnknownName, r"it is a class, of which an object may be meant, Huber\(...\)"),
         ({"emphasis": Hard}, UnknownName, r"it is a class, of which an object may be meant, Hard\(...\)"),
         ({"optimizer": None}, UnknownName, "unknown optimizer None; allowed: 'sgd'"),
@@ -52,6 +61,11 @@ X, y = DIGITS.X[:120], DIGITS.y[:120]
 def test_bad_settings_are_answered_with_what_to_do(settings, error, message):
     with pytest.raises(error, match=message):
         NetworkClassifier(**{"epochs": 1} | settings).fit(X, y)
+
+
+def test_numbers_may_be_given_as_text_wherever_they_are_allowed():
+    nets = [NetworkClassifier((5,), dropout=share, epochs=1, random_state=0).fit(X, y) for share in ("0.5", 0.5)]
+    assert nets[0].parameters_.theta.tobytes() == nets[1].parameters_.theta.tobytes()
 
 
 def test_labels_out_of_range_are_named():
@@ -127,6 +141,27 @@ def train(make=Backprop, X=INPUTS, y=TARGETS, **options):
 def test_data_that_do_not_fit_are_never_read(make, data, message):
     with pytest.raises(InvalidInput, match=message):
         train(make, **data)
+
+
+@pytest.mark.parametrize("make", [Backprop, StepByStep])
+@pytest.mark.parametrize("size", [5, 30])
+def test_parameters_of_another_network_are_never_read(make, size):
+    others = initialise(Topology.mlp(64, size, 10), random_state=0)
+    options = {"optimizer": optim.adam(0.01), "epochs": 1, "key": Key.from_seed(0)}
+    with pytest.raises(InvalidInput, match=r"parameters of .*hidden \d+ relu.* are not those of the network.*hidden 8"):
+        fit(others, make(Network(NET)), INPUTS, TARGETS, **options)
+    with pytest.raises(InvalidInput, match="are not those of the network"):
+        fit_together([others], make(Network(NET)), INPUTS, TARGETS, **options | {"keys": [options.pop("key")]})
+    with pytest.raises(InvalidInput, match="are not those of the network"):
+        make(Network(NET)).loss_of(others, INPUTS, TARGETS)
+
+
+@pytest.mark.parametrize("given", [NET, NetworkClassifier()], ids=["topology", "estimator"])
+def test_a_training_begins_with_parameters(given):
+    with pytest.raises(InvalidInput, match="begins with Parameters, got"):
+        minimise(given, Backprop(Network(NET)), INPUTS, TARGETS, key=Key.from_seed(0))
+    with pytest.raises(InvalidInput, match=r"begins with Parameters, got .* initialise\(topology, random_state=0\)"):
+        fit(given, Backprop(Network(NET)), INPUTS, TARGETS, optimizer=optim.adam(0.01), epochs=1, key=Key.from_seed(0))
 
 
 def test_minimising_checks_its_data_too():

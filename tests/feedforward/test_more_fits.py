@@ -237,6 +237,30 @@ def test_partial_fit_needs_to_know_the_classes_once():
         model.partial_fit(X, y, classes=[0, 1])
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "needs"),
+    [
+        ("adam", "momentum", "holds moments mean, square, and this one needs velocity"),
+        ("adam", "adagrad", "holds moments mean, square, and this one needs square"),
+        ("sgd", "adam", "holds moments none, and this one needs mean, square"),
+        ("momentum", "yellowfin", "holds moments velocity, and this one needs averages"),
+    ],
+)
+def test_partial_fit_never_goes_on_from_the_state_of_another_optimiser(first, second, needs):
+    model = NetworkClassifier(**SETTINGS, optimizer=first).fit(X, y).set_params(optimizer=second)
+    with pytest.raises(InvalidInput, match=needs):
+        model.partial_fit(X, y)
+    model.optimizer_state_ = None
+    assert model.partial_fit(X, y).t_ == 6
+
+
+def test_an_optimiser_without_moments_follows_any_other():
+    models = [NetworkClassifier(**SETTINGS).fit(X, y).set_params(optimizer="sgd") for _ in range(2)]
+    models[1].optimizer_state_ = None
+    after = [theta(model.partial_fit(X, y).partial_fit(X, y)) for model in models]
+    assert after[0].tobytes() == after[1].tobytes()
+
+
 def test_a_warm_start_begins_where_the_last_fit_ended():
     model = NetworkClassifier((8,), epochs=10, warm_start=True, random_state=0).fit(X, y)
     first = model.loss_curve_

@@ -6,7 +6,7 @@ from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, UnsupportedTopology
 from bioneuro.initializers import initialise
 from bioneuro.training import Batch
-from feedforward import check_gradient
+from feedforward import NetworkClassifier, check_gradient
 from feedforward.network import Backprop, Network, alive_masks
 from tests.naive import feedforward as naive
 
@@ -153,6 +153,14 @@ def test_zero_in_every_input_learns_the_bias_alone():
 def test_a_topology_that_backprop_does_not_run_is_refused_with_a_way_out(topology, message):
     with pytest.raises(UnsupportedTopology, match=message):
         Network(topology)
+
+
+@pytest.mark.parametrize(
+    "given", [(4, 3, 2), initialise(Topology.mlp(4, 3, 2)), NetworkClassifier()], ids=lambda given: type(given).__name__
+)
+def test_what_is_no_topology_is_refused_with_where_there_is_one(given):
+    with pytest.raises(InvalidInput, match=r"backprop runs a Topology, got .* an estimator as topology_ once fitted"):
+        check_gradient(given)
 
 
 def test_convolutions_are_refused_by_name():

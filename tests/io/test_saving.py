@@ -113,7 +113,8 @@ def test_folders_and_missing_files_are_named(tmp_path):
         ({"activation": np.tanh}, r"cannot store dict\['activation'\]: it is a ufunc, and functions are not stored"),
         (
             [1, len],
-            r"list\[1\]: it is a builtin_function_or_method, and functions are not stored \(give it by its name\)",
+            r"list\[1\]: it is a builtin_function_or_method, and functions are not stored \(give it by its name, "
+            r"or an object that does the same, or None\)",
         ),
         (Moments(0.0, 1.0, 0.0), "is a Moments, a class without a key"),
         (bioneuro.optim.adam(np.sqrt), "adam.settings\\['rate'\\]: it is a ufunc, and functions are not stored"),

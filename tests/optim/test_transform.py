@@ -135,6 +135,15 @@ def test_a_rate_for_an_unknown_layer_names_the_nearest():
         optim.per_layer({"hidden": -1})
 
 
+def test_populations_that_no_weights_end_on_are_refused_where_something_is_asked_of_their_weights():
+    with pytest.raises(
+        InvalidInput, match=r"a rate of its own for population 'input' changes nothing.*'input->hidden'"
+    ):
+        optim.per_layer({"input": 0.5}).init(Parameters.zeros(NET))
+    with pytest.raises(InvalidInput, match="max_norm of population 'input' changes nothing"):
+        optim.max_norm(2.0, "input").init(Parameters.zeros(NET))
+
+
 SKIP = Topology(
     [Population("x", 3, "input"), Population("h", 4), Population("i", 4), Population("y", 2, "output")],
     [Dense("x", "h"), Dense("h", "y"), Dense("x", "y"), OneToOne("h", "i"), Dense("i", "y")],

@@ -54,6 +54,8 @@ def test_the_best_rate_is_the_middle_of_those_that_are_about_as_good():
     assert LearningRates(rates, np.array([2.0, 1.0, 0.5, 0.01, 3.0])).best == rates[3]
     assert LearningRates(rates, np.array([2.0, 0.01, 0.5, 0.02, 3.0])).best == rates[1]  # not beyond a hill
     assert LearningRates(rates, np.array([0.5, 1.0, 2.0, 3.0, np.inf])).best == rates[0]
+    assert LearningRates(rates, np.array([2.0, 0.01, 0.9, 1.7, 0.0])).best == rates[1]  # by heart, with large weights
+    assert LearningRates(rates, np.array([2.0, 1.9999, 2.0001, 0.1, np.inf])).best == rates[3]  # no hill, but noise
 
 
 def test_the_subsample_depends_on_the_key_alone_and_holds_classes_in_proportion():

@@ -51,6 +51,15 @@ def test_inputs_are_never_changed():
     np.testing.assert_array_equal(params.theta, before)
 
 
+@pytest.mark.parametrize("answer", [None, "0.5", np.ones(3)], ids=["nothing", "text", "many"])
+def test_a_gradient_estimator_returns_a_number(answer):
+    def forgetful(parameters, batch, key, step, out):
+        return answer
+
+    with pytest.raises(InvalidInput, match="returns the loss, a number; forgetful returned"):
+        fit(start(), forgetful, X, Y, epochs=1, optimizer=optim.sgd(0.1), key=KEY)
+
+
 def test_no_epochs_give_back_what_came_in():
     recording = train(epochs=0)
     np.testing.assert_array_equal(recording.parameters.theta, start().theta)
