@@ -13,6 +13,7 @@ approximated: numbers differ from those of single steps by rounding. A worker do
 for nobody.
 
 Blocks begin with an epoch and every so many steps, wherever the compiled calls are cut: the bits do not depend on it.
+Only a training that goes on from within a block, where the plain loop has stopped, begins with what is left of it.
 """
 
 from __future__ import annotations
@@ -68,11 +69,11 @@ def room_of(n_inputs: int, n_projections: int) -> int:
 
 
 @scalar
-def block_of(deferred, step, last):
-    """The first step of the block that `step` belongs to, and the first one behind it; no block reaches past `last`."""
+def block_of(deferred, step, first, last):
+    """Where the block that `step` belongs to begins and ends, as much of it as lies between `first` and `last`."""
     within = step % deferred.epoch
     start = step - within % deferred.every
-    return start, min(start + deferred.every, step - within + deferred.epoch, last)
+    return max(start, first), min(start + deferred.every, step - within + deferred.epoch, last)
 
 
 @scalar

@@ -135,7 +135,7 @@ def _steps(team, worker, workers, plan, data, learning, first, last, before):
         begin = data.begins[step]
         rows, done = data.begins[step + 1] - begin, np.int64(0)
         if learning.deferred.every:
-            start, end = block_of(learning.deferred, step, last)
+            start, end = block_of(learning.deferred, step, first, last)
             done, of_block = begin - data.begins[start], data.begins[end] - data.begins[start]
             if step == start:
                 call(plan.calls.look_ahead, (plan, data, learning, begin, of_block, worker, workers))

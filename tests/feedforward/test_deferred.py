@@ -26,6 +26,19 @@ LINEAR = {
 }
 
 
+class StopAt:
+    """A callback that looks at every step, so that the plain loop runs, and stops it at one."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def __call__(self, progress):
+        pass
+
+    def after_step(self, progress):
+        return progress.step == self.step
+
+
 def deferred_by(backprop, optimizer, batch_size=1, dtype="float64"):
     parameters = first_parameters(backprop.network.topology, dtype)
     return deferred.deferrable(backprop, parameters, optim.fused.fuse(optimizer, parameters), batch_size)
@@ -91,6 +104,26 @@ def test_a_training_that_is_resumed_has_the_bytes_of_one_that_was_not(epochs_bef
     rest = fit(first, Backprop(Network(WIDE)), X, y, epochs=3, state=part.state, **options)
     watched = fit(first, Backprop(Network(WIDE)), X, y, epochs=3, callbacks=[lambda progress: None], **options)
     assert rest.parameters.theta.tobytes() == whole.parameters.theta.tobytes() == watched.parameters.theta.tobytes()
+
+
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_a_training_goes_on_from_the_middle_of_a_block_where_the_plain_loop_has_stopped(batch_size, monkeypatch):
+    X, y, _ = problem(WIDE, "float64", n=3 * HELD + 5)
+    first = initialise(WIDE, random_state=0, dtype="float64")
+    options = {"optimizer": optim.momentum(0.01), "batch_size": batch_size, "key": Key.from_seed(0), "epochs": 2}
+    part = fit(first, Backprop(Network(WIDE)), X, y, callbacks=[StopAt(HELD // batch_size + 3)], **options)
+    whole = fit(first, Backprop(Network(WIDE)), X, y, **options)
+    run = Program.run
+
+    def in_pieces(self, *arguments):
+        self.steps_at_once = 1
+        return run(self, *arguments)
+
+    for _ in range(2):
+        rest = fit(first, Backprop(Network(WIDE)), X, y, state=part.state, **options)
+        np.testing.assert_allclose(rest.parameters.theta, whole.parameters.theta, rtol=0, atol=1e-12)
+        np.testing.assert_allclose(rest.traces["loss"], whole.traces["loss"], rtol=1e-12)
+        monkeypatch.setattr(Program, "run", in_pieces)
 
 
 def test_members_trained_together_get_the_bytes_that_they_get_alone():
