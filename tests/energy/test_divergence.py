@@ -7,6 +7,7 @@ import pytest
 
 from bioneuro import Parameters, Topology
 from bioneuro._jit.keys import Key
+from bioneuro.errors import InvalidInput
 from bioneuro.training.batches import Batch
 from energy import contrastive
 from energy.contrastive import ContrastiveDivergence, add_gradient
@@ -65,3 +66,19 @@ def test_a_step_is_what_its_layers_are(sizes, dtype, living, n_threads, options,
         assert ours.theta.tobytes() == theirs.theta.tobytes()
         assert error == expected
         assert estimator.state is None if state is None else estimator.state.tobytes() == state.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("X", "got"),
+    [
+        (np.ones((3, 8), np.float32), r"float32 of shape \(3, 8\)"),
+        (np.ones((3, 6), np.float32), r"float32 of shape \(3, 6\)"),
+        (np.ones(7, np.float32), r"float32 of shape \(7,\)"),
+        (np.ones((3, 7)), r"float64 of shape \(3, 7\)"),
+        (np.ones((3, 7), bool), r"bool of shape \(3, 7\)"),
+    ],
+)
+def test_rows_that_do_not_fit_the_machine_are_refused(X, got):
+    params = Parameters.zeros(Topology.rbm(7, 4), "float32")
+    with pytest.raises(InvalidInput, match=rf"X must be float32 of shape \(n, 7\), .*, got {got}"):
+        ContrastiveDivergence()(params, Batch(X, None, np.arange(len(X))), KEY, 0, params.copy())
