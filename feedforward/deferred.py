@@ -42,7 +42,7 @@ from feedforward.tables import (
 )
 
 MOST_ROWS = 2  # of a step; at four, products cost as much as what they save
-LEAST = 1 << 13  # bytes of weights; less is learnt at once as fast
+LEAST = 1 << 13  # bytes of weights from the inputs; fewer are learnt as fast at once
 _PLAIN = Own()
 _COEFFICIENTS = 2 * HELD  # room for those of the rows and, at place HELD, of W_0 or M_0
 
@@ -95,7 +95,7 @@ def _factors(plan, learning, worker):
 
 @scalar
 def _coefficients(plan, learning, q, worker):
-    """(which rows are new, a and c, b and e) of a projection; of numbers, not matrices."""
+    """Of a projection: which rows are new (1, else 0); a_i and, at place HELD, c; b_i and, at place HELD, e."""
     room, begin = learning.deferred.room[worker], HELD * (plan.populations[0, WIDTH] + HELD + HELD)
     own = begin + (1 + 2 * q) * _COEFFICIENTS
     return room[begin : begin + HELD + 1], room[own : own + HELD + 1], room[own + _COEFFICIENTS :][: HELD + 1]
@@ -103,7 +103,7 @@ def _coefficients(plan, learning, q, worker):
 
 @scalar
 def _held(plan, edge, number, column):
-    """Of all rows of a block, from this unit on: 0 x W_0, 1 x M_0, 2 the errors."""
+    """Of all rows of a block, from the unit `column` on; number 0: x W_0, 1: x M_0, 2: the errors."""
     width = plan.populations[edge[POST], WIDTH]
     return stored(plan.space, edge[DEFERRED] + number * HELD * width + column, width)
 
@@ -174,7 +174,7 @@ def hold(plan, learning, q, delta, done, rows, constants, column, columns, worke
         for j in range(columns):
             target[j] = source[j]
         new[done + i] = 1
-    moments = (of_moments, of_moments, of_moments)
+    moments = (of_moments, of_moments, of_moments)  # a linear rule reads no more than the first
     own = learning.own[edge[OWN]]
     call(learning.rule, (of_weights, *moments, 0, new, 0, HELD + 1, constants, own))
     for i in range(rows):

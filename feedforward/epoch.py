@@ -141,9 +141,8 @@ def _steps(team, worker, workers, plan, data, learning, first, last, before):
                 call(plan.calls.look_ahead, (plan, data, learning, begin, of_block, worker, workers))
         else:
             _gather(plan, data, begin, rows, before + step, worker, workers)
-            if data.X.shape[0] > 0 and not barrier(
-                team
-            ):  # sorted entries are for the update; forward, rows are read as they are
+            # sparse entries are sorted by each worker for itself, for the update; forward, rows are read as they are
+            if data.X.shape[0] > 0 and not barrier(team):
                 return
         for p in range(0 if plan.populations[0, MASK] >= 0 else 1, n_populations):
             _forward(plan, data, learning, begin, p, rows, done, before + step, worker, workers)
