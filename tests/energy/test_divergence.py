@@ -47,9 +47,7 @@ def layer_by_layer(machine, visible, state, step, into, k=1, persistent=False, n
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-@pytest.mark.parametrize(
-    ("sizes", "dtype", "living"), [((70, 130), "float32", 1.0), ((70, 130), "float32", 0.7), ((130, 5), "float64", 0.7)]
-)
+@pytest.mark.parametrize(("sizes", "dtype", "living"), [((70, 130), "float32", 0.7), ((130, 5), "float64", 1.0)])
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
 def test_a_step_is_what_its_layers_are(sizes, dtype, living, n_threads, options, monkeypatch):
     monkeypatch.setattr(contrastive, "team_size", lambda **work: n_threads)
