@@ -15,6 +15,7 @@ from bioneuro._jit import kernel
 ROOT = Path(bioneuro.__file__).parents[1]
 FILES = sorted(path for package in ("bioneuro", "energy", "feedforward") for path in (ROOT / package).rglob("*.py"))
 DECORATORS = {"kernel", "scalar"}
+OURS = ("bioneuro.", "energy.", "feedforward.")
 LIBRARIES = ("numpy", "math", "numba", "bioneuro._jit")
 
 
@@ -58,7 +59,7 @@ def watched(origin):
     found = {}
     for full in origin.values():
         module, _, name = full.rpartition(".")
-        if module.startswith(("bioneuro.", "energy.", "feedforward.")):
+        if module.startswith(OURS):
             try:
                 found[full] = getattr(import_module(module), name, None)
             except ImportError:
@@ -91,6 +92,23 @@ def strangers(source):
     return found
 
 
+def unseen(source):
+    """Return "kernel: name" for what a kernel names of files of ours of which nothing decorated is imported."""
+    tree = ast.parse(source)
+    origin = imported(tree)
+    seen = {full.rpartition(".")[0] for full in watched(origin)}
+    found = set()
+    for function in kernels(tree):
+        for node in ast.walk(ast.Module(function.body, [])):  # annotations and decorators are not compiled
+            module = origin.get(node.id, "").rpartition(".")[0] if isinstance(node, ast.Name) else ""
+            ours = module.startswith(("bioneuro.", "energy.", "feedforward.")) and not module.startswith(
+                "bioneuro._jit"
+            )
+            if ours and module not in seen:
+                found.add(f"{function.name}: {node.id}")
+    return sorted(found)
+
+
 def defined(tree, function, name):
     if hasattr(builtins, name):
         return True
@@ -112,6 +130,14 @@ def slots(tree):
 def test_no_kernel_calls_what_the_disk_cache_cannot_see():
     found = {str(path.relative_to(ROOT)): strangers(path.read_text(encoding="utf-8")) for path in FILES}
     assert {path: calls for path, calls in found.items() if calls} == {}
+
+
+def test_no_kernel_names_a_constant_that_the_disk_cache_cannot_see():
+    assert {str(path.relative_to(ROOT)): found for path in FILES if (found := unseen(path.read_text("utf-8")))} == {}
+    names = "from feedforward.program import PIECE\nfrom feedforward.tables import BLOCK{}\n"
+    body = "from bioneuro._jit.simd import PANEL\n@kernel\ndef caught(x):\n    return PANEL + BLOCK + PIECE\n"
+    assert unseen(names.format(", panel") + body) == ["caught: PIECE"]
+    assert unseen(names.format("") + body) == ["caught: BLOCK", "caught: PIECE"]
 
 
 def test_the_walk_sees_the_kernels_of_this_library():
