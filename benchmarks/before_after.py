@@ -53,7 +53,7 @@ def backprop(settings: Settings) -> Iterator[Row]:
 
 
 def contrastive_divergence(settings: Settings) -> Iterator[Row]:
-    """CD-1 through binary rows: a machine of 784 and 500 units, batch 100; ours on one thread."""
+    """CD-1 through binary rows: a machine of 784 and 500 units, batch 100; ours on as many threads as are worth it."""
     draw, rows, batch_size = np.random.default_rng(0), 400 if settings.quick else 6_000, 100
     prototypes, which = draw.random((10, 784)) < 0.2, draw.integers(0, 10, rows)
     X = (prototypes[which] ^ (draw.random((rows, 784)) < 0.05)).astype(np.float32)

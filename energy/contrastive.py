@@ -18,7 +18,7 @@ from bioneuro._jit.gemm import matmul
 from bioneuro._jit.keys import Key
 from bioneuro._jit.simd import PANEL
 from bioneuro._jit.team import run_team
-from bioneuro.errors import check_number
+from bioneuro.errors import InvalidInput, check_number
 from bioneuro.optim.transform import weights_of
 from bioneuro.parameters import Parameters
 from bioneuro.training.batches import Batch
@@ -67,7 +67,8 @@ class ContrastiveDivergence:
         self.state: np.ndarray | None = None
 
     def __call__(self, params: Parameters, batch: Batch, key: Key, step: int, out: Parameters) -> float:
-        machine, visible, first = Machine.of(params), np.ascontiguousarray(batch.X), step * (self.k + 1)
+        machine, first = Machine.of(params), step * (self.k + 1)
+        visible = _fitting(batch.X, machine)
         observed, stream = silence(visible, machine.visible_alive), key.child("data")
         data = _phase(machine, stream, len(visible))
         if self.persistent:
@@ -97,6 +98,16 @@ class ContrastiveDivergence:
             nanoseconds=products * _PRODUCT,
             barriers=2 * self.k + 2,
         )
+
+
+def _fitting(X: np.ndarray, machine: Machine) -> np.ndarray:
+    """X in C order; kernels read as far as the machine is wide, whatever is there."""
+    n, dtype = len(machine.visible_bias), machine.weights.dtype
+    if X.ndim != 2 or X.shape[1] != n or X.dtype != dtype:
+        raise InvalidInput(
+            f"X must be {dtype} of shape (n, {n}), a number for each visible unit, got {X.dtype} of shape {X.shape}"
+        )
+    return np.ascontiguousarray(X)
 
 
 def _phase(machine: Machine, key: Key, n: int) -> Phase:

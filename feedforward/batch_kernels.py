@@ -15,9 +15,8 @@ from bioneuro._jit.simd import lanes, part, rows_of, sum_down
 from bioneuro._jit.team import share
 
 SHIFT, GAIN, MEAN, VARIANCE = range(4)  # rows of `own`, what a normalised population learns; SHIFT is its bias
-BATCH_MEAN, BATCH_VARIANCE, SPREAD, SHIFT_GRADIENT, GAIN_GRADIENT = range(
-    5
-)  # rows of `batch`, what a batch tells of it
+# rows of `batch`, what a batch tells of it
+BATCH_MEAN, BATCH_VARIANCE, SPREAD, SHIFT_GRADIENT, GAIN_GRADIENT = range(5)
 N_BATCH = 5
 NEAR = 1 << 19  # bytes of data that stay in the cache by themselves
 _ONE, _TWO = np.uint64(1), np.uint64(2)  # unsigned places are not looked at for being negative

@@ -13,6 +13,7 @@ approximated: numbers differ from those of single steps by rounding. A worker do
 for nobody.
 
 Blocks begin with an epoch and every so many steps, wherever the compiled calls are cut: the bits do not depend on it.
+Only a training that goes on from within a block, where the plain loop has stopped, begins with what is left of it.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ from feedforward.tables import (
 )
 
 MOST_ROWS = 2  # of a step; at four, products cost as much as what they save
-LEAST = 1 << 13  # bytes of weights; less is learnt at once as fast
+LEAST = 1 << 13  # bytes of weights from the inputs; fewer are learnt as fast at once
 _PLAIN = Own()
 _COEFFICIENTS = 2 * HELD  # room for those of the rows and, at place HELD, of W_0 or M_0
 
@@ -68,11 +69,11 @@ def room_of(n_inputs: int, n_projections: int) -> int:
 
 
 @scalar
-def block_of(deferred, step, last):
-    """The first step of the block that `step` belongs to, and the first one behind it; no block reaches past `last`."""
+def block_of(deferred, step, first, last):
+    """Where the block that `step` belongs to begins and ends, as much of it as lies between `first` and `last`."""
     within = step % deferred.epoch
     start = step - within % deferred.every
-    return start, min(start + deferred.every, step - within + deferred.epoch, last)
+    return max(start, first), min(start + deferred.every, step - within + deferred.epoch, last)
 
 
 @scalar
@@ -94,7 +95,7 @@ def _factors(plan, learning, worker):
 
 @scalar
 def _coefficients(plan, learning, q, worker):
-    """(which rows are new, a and c, b and e) of a projection; of numbers, not matrices."""
+    """Of a projection: which rows are new (1, else 0); a_i and, at place HELD, c; b_i and, at place HELD, e."""
     room, begin = learning.deferred.room[worker], HELD * (plan.populations[0, WIDTH] + HELD + HELD)
     own = begin + (1 + 2 * q) * _COEFFICIENTS
     return room[begin : begin + HELD + 1], room[own : own + HELD + 1], room[own + _COEFFICIENTS :][: HELD + 1]
@@ -102,7 +103,7 @@ def _coefficients(plan, learning, q, worker):
 
 @scalar
 def _held(plan, edge, number, column):
-    """Of all rows of a block, from this unit on: 0 x W_0, 1 x M_0, 2 the errors."""
+    """Of all rows of a block, from the unit `column` on; number 0: x W_0, 1: x M_0, 2: the errors."""
     width = plan.populations[edge[POST], WIDTH]
     return stored(plan.space, edge[DEFERRED] + number * HELD * width + column, width)
 
@@ -173,7 +174,7 @@ def hold(plan, learning, q, delta, done, rows, constants, column, columns, worke
         for j in range(columns):
             target[j] = source[j]
         new[done + i] = 1
-    moments = (of_moments, of_moments, of_moments)
+    moments = (of_moments, of_moments, of_moments)  # a linear rule reads no more than the first
     own = learning.own[edge[OWN]]
     call(learning.rule, (of_weights, *moments, 0, new, 0, HELD + 1, constants, own))
     for i in range(rows):

@@ -135,15 +135,14 @@ def _steps(team, worker, workers, plan, data, learning, first, last, before):
         begin = data.begins[step]
         rows, done = data.begins[step + 1] - begin, np.int64(0)
         if learning.deferred.every:
-            start, end = block_of(learning.deferred, step, last)
+            start, end = block_of(learning.deferred, step, first, last)
             done, of_block = begin - data.begins[start], data.begins[end] - data.begins[start]
             if step == start:
                 call(plan.calls.look_ahead, (plan, data, learning, begin, of_block, worker, workers))
         else:
             _gather(plan, data, begin, rows, before + step, worker, workers)
-            if data.X.shape[0] > 0 and not barrier(
-                team
-            ):  # sorted entries are for the update; forward, rows are read as they are
+            # sparse entries are sorted by each worker for itself, for the update; forward, rows are read as they are
+            if data.X.shape[0] > 0 and not barrier(team):
                 return
         for p in range(0 if plan.populations[0, MASK] >= 0 else 1, n_populations):
             _forward(plan, data, learning, begin, p, rows, done, before + step, worker, workers)

@@ -95,7 +95,7 @@ def loss(z, a, delta, y, where, weights, total, begin, end, losses):
     for i in range(begin, end):
         losses[i] = row_loss(inputs[i], outputs[i], y[where[i]], deltas[i], losses[i])
     nothing, errors = z.values.dtype.type(0), delta.row
-    for i in range(begin, end):  # by themselves: what has just been written in part cannot be read at once
+    for i in range(begin, end):  # a loop of its own: what was just written in parts is slow to read as a whole
         weight = np.float64(weights[where[i]]) if weights.shape[0] else 1.0
         factor = z.values.dtype.type(weight / total)
         if weight == 0 or factor == 0:  # whatever they are, NaN included

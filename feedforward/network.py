@@ -396,6 +396,7 @@ class Backprop:
         from feedforward.together import Together
 
         self._check_parameters(params)
+        self._check_data(X, y)
         if self._normalised:
             check_rows(n_rows, batch_size)
         if self._goes_by_itself or reason_against(self.network, optimizer, params) is not None:

@@ -224,8 +224,8 @@ class Program:
         last = min(first + steps, total)
         if not every or last == total:
             return last
-        start = last - last % epoch % every
-        return start if start > first else min(first + every, first - first % epoch + epoch, total)
+        end, within = last - last % epoch % every, first % epoch
+        return end if end > first else min(first - within % every + every, first - within + epoch, total)
 
     def data(self, order: np.ndarray, begins: np.ndarray) -> Data:
         order, begins = (np.require(numbers, np.int64, ("C", "W", "A")) for numbers in (order, begins))

@@ -49,9 +49,9 @@ PRE, POST, WEIGHTS, ONE_TO_ONE, OWN, DEFERRED = range(6)
 N_PROJECTION = 6
 PLACE, GRADIENT, ARRAY_OWN = range(3)  # columns of `Plan.arrays`: in theta, in space, row of `Learning.own`
 N_ARRAY = 3
-DROPOUT, NOISE, MOMENTUM, EPSILON, LIMIT = range(
-    5
-)  # columns of `Plan.numbers`: share of the dead, sigma, of normalisation, of the length of incoming weights; 0: none
+# columns of `Plan.numbers`; 0: none. Share of the dead, sigma of the noise on inputs, two numbers of a normalisation,
+# and how long the weights that reach a unit may be together
+DROPOUT, NOISE, MOMENTUM, EPSILON, LIMIT = range(5)
 N_NUMBER = 5
 
 
@@ -137,11 +137,11 @@ class Whole(NamedTuple):
 
 
 class Deferred(NamedTuple):
-    """How many steps a block has whose learning is deferred, 0: nothing is; and an epoch; room, (workers, ...)."""
+    """Blocks of steps whose learning is deferred."""
 
-    every: int
-    epoch: int
-    room: np.ndarray
+    every: int  # steps of a block; 0: nothing is deferred
+    epoch: int  # steps of an epoch
+    room: np.ndarray  # (workers, ...)
 
 
 class Learning(NamedTuple):

@@ -2,7 +2,9 @@
 
 Numba's disk cache looks only at the file that holds a function. A kernel that calls a function of another file would
 go on giving its old answer after an edit there. So every kernel's `__qualname__`, which names its cache file, carries a
-digest of all files of this package and of every decorated function of another file that the kernel names.
+digest of all files of this package, of every decorated function of another file that the kernel names, and of those
+that its own file imports: functions beside it may call them. The digest of a function holds its whole file, constants
+included; a constant of a file of which nothing decorated is imported goes unseen.
 
 With `NUMBA_DISABLE_JIT=1` the decorators return the plain functions.
 """
@@ -68,7 +70,8 @@ def kernel(function: types.FunctionType) -> Callable:
     """Compile `function` on first call: cached on disk, without the GIL, with NumPy's rules for division.
 
     Kernels take arrays and scalars, write into arrays passed in, never raise and never print. They call functions of
-    their own file, of `bioneuro._jit`, and what Numba knows of NumPy and Python.
+    their own file, of `bioneuro._jit`, decorated functions that their file imports by name, and what Numba knows of
+    NumPy and Python.
     """
     return _decorate(function)
 
@@ -202,7 +205,7 @@ def _digest_surroundings(function: types.FunctionType, bound: dict) -> bytes | N
     for name, value in sorted(bound.items()):
         record = _record(value)
         parts += [name.encode(), repr(_identity(value)).encode() if record is None else record.digest]
-    for callee in _callees(function):
+    for callee in (*_callees(function), *_imported(function)):
         record = _record(callee)
         if record and getattr(callee, "py_func", callee).__code__.co_filename != function.__code__.co_filename:
             parts.append(record.digest)
@@ -217,6 +220,14 @@ def _callees(function: types.FunctionType) -> Iterator:
         if isinstance(value, types.ModuleType):
             yield from (getattr(value, inner) for inner in names if hasattr(value, inner))
         else:
+            yield value
+
+
+def _imported(function: types.FunctionType) -> Iterator:
+    """Yield the decorated functions that the file of `function` knows by now; those without a source, only callees."""
+    for _, value in sorted(function.__globals__.items()):
+        record = None if isinstance(value, types.ModuleType) else _record(value)
+        if record is not None and record.digest is not None:
             yield value
 
 

@@ -16,9 +16,10 @@ from bioneuro.recording import Recording
 from bioneuro.training.bar import show_bar
 from bioneuro.training.batches import check_batch_size, epoch_order, n_batches
 from bioneuro.training.checkpoint import TrainingState, digest_of_run
+from bioneuro.training.checks import check_data, check_key, check_optimizer, check_weights
 from bioneuro.training.emphasis import as_emphasis
 from bioneuro.training.interrupt import Interruption, TrainingInterrupted
-from bioneuro.training.loop import GradientEstimator, check_weights, fit
+from bioneuro.training.loop import GradientEstimator, fit
 
 
 def fit_together(
@@ -59,6 +60,8 @@ def fit_together(
     Raises `NotFiniteError` if a loss is not finite, `InvalidInput` for numbers that do not fit each other.
     """
     epochs = check_number("epochs", epochs, low=0, integer=True)
+    check_data(X, y)
+    check_optimizer(optimizer)
     weights = check_weights(weights, gradient, X)
     rows = _check(members, keys, rows, states, len(X))
     batch_size = check_batch_size(batch_size, rows.shape[1])
@@ -87,6 +90,8 @@ def _check(members, keys, rows, states, n_rows: int) -> np.ndarray:
     for name, given in (("keys", keys), ("rows", rows), ("states", states)):
         if given is not None and len(given) != len(members):
             raise InvalidInput(f"{name} must be one for each of the {len(members)} members, got {len(given)}")
+    for key in keys:
+        check_key(key)
     if rows is None:
         return np.tile(np.arange(n_rows), (len(members), 1))
     if len({np.shape(taken) for taken in rows}) > 1:

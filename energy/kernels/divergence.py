@@ -35,8 +35,8 @@ def contrast(team, worker, machine, gradient, observed, data, model, first, swee
 
     machine, gradient : `Machine`. observed : (n, n_visible), the data. data : one sweep from there, number `first`.
     model : so many sweeps more, from where it stands, or, where it `follows`, from the end of that one; `hidden_means`
-    are in the end those of its last visible states (their means, where `graded`). data and model may share all arrays
-    but these and `hidden`.
+    are in the end those of its last visible states (their means, where `graded`), and need an array of their own. With
+    no sweeps, model may share all the others with data.
     """
     workers, n_visible, n_hidden = enter(team), observed.shape[1], data.hidden.shape[1]
     v0, v1 = share(n_visible, worker, workers, PANEL)

@@ -1,20 +1,24 @@
 """The kernel of a step of contrastive divergence gives the bytes of the same step put together layer by layer."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 
 from bioneuro import Parameters, Topology
 from bioneuro._jit.keys import Key
+from bioneuro.errors import InvalidInput
 from bioneuro.training.batches import Batch
 from energy import contrastive
 from energy.contrastive import ContrastiveDivergence, add_gradient
-from energy.rbm import Machine, hidden_fields, initial_parameters, unit_means, visible_fields
+from energy.rbm import Machine, hidden_fields, initial_parameters, silence, unit_means, visible_fields
 from energy.sampling import Draws, first_states, gibbs
 
 pytestmark = pytest.mark.small
 KEY = Key.from_seed(2)
 OPTIONS = [
     {},
+    {"k": 2},
     {"k": 3},
     {"graded": True},
     {"persistent": True, "n_chains": 5},
@@ -37,15 +41,18 @@ def layer_by_layer(machine, visible, state, step, into, k=1, persistent=False, n
     elif k > 1:
         dreams, chances, _, _ = gibbs(machine, states, stream, sweeps=k - 1, first=first + 1)
     dreams = chances if graded else dreams
-    add_gradient(into, (visible, means), (dreams, unit_means(hidden_fields(machine, dreams), machine.hidden_alive)))
+    observed = silence(visible, machine.visible_alive)
+    add_gradient(into, (observed, means), (dreams, unit_means(hidden_fields(machine, dreams), machine.hidden_alive)))
     return np.square(visible - back).sum() / len(visible), state
 
 
 @pytest.mark.parametrize("options", OPTIONS, ids=str)
-@pytest.mark.parametrize(("sizes", "dtype"), [((70, 130), "float32"), ((130, 5), "float64")])
+@pytest.mark.parametrize(("sizes", "dtype", "living"), [((70, 130), "float32", 0.7), ((130, 5), "float64", 1.0)])
 @pytest.mark.parametrize("n_threads", [1, 2, 3])
-def test_a_step_is_what_its_layers_are(sizes, dtype, n_threads, options, monkeypatch):
+def test_a_step_is_what_its_layers_are(sizes, dtype, living, n_threads, options, monkeypatch):
     monkeypatch.setattr(contrastive, "team_size", lambda **work: n_threads)
+    alive = np.random.default_rng(1).random(sum(sizes)) < living
+    monkeypatch.setattr(Machine, "of", partial(Machine.of, alive=alive))
     X = (np.random.default_rng(0).random((9, sizes[0])) < 0.3).astype(dtype)
     params = initial_parameters(Topology.rbm(*sizes), X, sigma=0.3, key=KEY)
     estimator, state = ContrastiveDivergence(**options), None
@@ -57,3 +64,19 @@ def test_a_step_is_what_its_layers_are(sizes, dtype, n_threads, options, monkeyp
         assert ours.theta.tobytes() == theirs.theta.tobytes()
         assert error == expected
         assert estimator.state is None if state is None else estimator.state.tobytes() == state.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("X", "got"),
+    [
+        (np.ones((3, 8), np.float32), r"float32 of shape \(3, 8\)"),
+        (np.ones((3, 6), np.float32), r"float32 of shape \(3, 6\)"),
+        (np.ones(7, np.float32), r"float32 of shape \(7,\)"),
+        (np.ones((3, 7)), r"float64 of shape \(3, 7\)"),
+        (np.ones((3, 7), bool), r"bool of shape \(3, 7\)"),
+    ],
+)
+def test_rows_that_do_not_fit_the_machine_are_refused(X, got):
+    params = Parameters.zeros(Topology.rbm(7, 4), "float32")
+    with pytest.raises(InvalidInput, match=rf"X must be float32 of shape \(n, 7\), .*, got {got}"):
+        ContrastiveDivergence()(params, Batch(X, None, np.arange(len(X))), KEY, 0, params.copy())

@@ -26,6 +26,19 @@ LINEAR = {
 }
 
 
+class StopAt:
+    """A callback that looks at every step, so that the plain loop runs, and stops it at one."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def __call__(self, progress):
+        pass
+
+    def after_step(self, progress):
+        return progress.step == self.step
+
+
 def deferred_by(backprop, optimizer, batch_size=1, dtype="float64"):
     parameters = first_parameters(backprop.network.topology, dtype)
     return deferred.deferrable(backprop, parameters, optim.fused.fuse(optimizer, parameters), batch_size)
@@ -52,6 +65,16 @@ def test_weights_of_rows_count():
         run(Backprop(Network(WIDE)), LINEAR["momentum"], data, "float64", 2, weights=weights)
         for run in (compiled, plain)
     ]
+    np.testing.assert_allclose(runs[0][0], runs[1][0], rtol=0, atol=1e-12)
+
+
+def test_where_inputs_reach_two_populations_one_after_the_other():
+    populations = [Population("input", 100, role="input"), Population("a", 90, unit="tanh"), Population("b", 80)]
+    projections = [Dense("input", "a"), Dense("input", "b"), Dense("a", "output"), Dense("b", "output")]
+    topology = Topology([*populations, Population("output", 3, "output")], projections)
+    data, backprop = problem(topology, "float64", n=2 * HELD + 3), Backprop(Network(topology))
+    assert len(deferred_by(backprop, LINEAR["momentum"])) == 2
+    runs = [run(backprop, LINEAR["momentum"], data, "float64", 1) for run in (compiled, plain)]
     np.testing.assert_allclose(runs[0][0], runs[1][0], rtol=0, atol=1e-12)
 
 
@@ -93,6 +116,27 @@ def test_a_training_that_is_resumed_has_the_bytes_of_one_that_was_not(epochs_bef
     assert rest.parameters.theta.tobytes() == whole.parameters.theta.tobytes() == watched.parameters.theta.tobytes()
 
 
+@pytest.mark.parametrize("batch_size", [1, 2])
+def test_a_training_goes_on_from_the_middle_of_a_block_where_the_plain_loop_has_stopped(batch_size, monkeypatch):
+    X, y, _ = problem(WIDE, "float64", n=3 * HELD + 5)
+    first = initialise(WIDE, random_state=0, dtype="float64")
+    options = {"optimizer": optim.momentum(0.01), "batch_size": batch_size, "key": Key.from_seed(0), "epochs": 2}
+    part = fit(first, Backprop(Network(WIDE)), X, y, callbacks=[StopAt(HELD // batch_size + 3)], **options)
+    whole = fit(first, Backprop(Network(WIDE)), X, y, **options)
+    run = Program.run
+
+    def in_pieces(self, *arguments):
+        self.steps_at_once = 1
+        return run(self, *arguments)
+
+    rest = fit(first, Backprop(Network(WIDE)), X, y, state=part.state, **options)
+    np.testing.assert_allclose(rest.parameters.theta, whole.parameters.theta, rtol=0, atol=1e-12)
+    np.testing.assert_allclose(rest.traces["loss"], whole.traces["loss"], rtol=1e-12)
+    monkeypatch.setattr(Program, "run", in_pieces)
+    again = fit(first, Backprop(Network(WIDE)), X, y, state=part.state, **options)
+    assert again.parameters.theta.tobytes() == rest.parameters.theta.tobytes()
+
+
 def test_members_trained_together_get_the_bytes_that_they_get_alone():
     X, y, _ = problem(WIDE, "float32", n=60)
     rows = [np.random.default_rng(member).integers(0, 60, HELD + 5) for member in range(3)]
@@ -130,6 +174,7 @@ def test_what_is_not_linear_or_looks_at_the_weights_is_learnt_at_once():
         (Backprop(Network(WIDE), dropout={"input": 0.1}), LINEAR["sgd"], 1),
         (Backprop(Network(one_to_one)), LINEAR["sgd"], 1),
         (Backprop(Network(Topology.mlp(1000, 10))), LINEAR["sgd"], 1),  # outputs that workers share by rows
-        (Backprop(Network(Topology.mlp(20, 40, 5))), LINEAR["sgd"], 1),  # 6 KB
+        (Backprop(Network(Topology.mlp(25, 40, 5))), LINEAR["sgd"], 1),  # 8,000 bytes
     ):
         assert deferred_by(backprop, optimizer, batch_size) == ()
+    assert deferred_by(Backprop(Network(Topology.mlp(26, 40, 5))), LINEAR["sgd"]) == ("input->hidden",)  # 8,320

@@ -1,10 +1,13 @@
-"""The loops that carry activations and losses over a batch: which numbers they read and which they change."""
+"""The loops that carry activations, losses, sums and masks over a batch: what they read and what they change."""
 
 import numpy as np
 import pytest
 
+from bioneuro._jit.keys import Key
+from bioneuro._jit.random import CHUNK, fill_uniform
 from bioneuro._jit.simd import Matrix
 from feedforward.activations import ACTIVATIONS, backward_kernel, forward_kernel
+from feedforward.batch_kernels import drop, sum_rows
 from feedforward.losses import loss_for
 from tests.naive import feedforward as naive
 
@@ -86,3 +89,25 @@ def test_a_loss_sees_the_rows_it_is_given_by_number_and_leaves_the_others(z):
     np.testing.assert_allclose(within(errors)[1:], (z - targets[where])[1:] / 3, rtol=1e-15)
     assert set(around(errors)) == {UNTOUCHED}
     assert set(within(errors)[0]) == {UNTOUCHED}
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("columns", [1, 7, 16, 33, 64, 100, 128, 200])
+def test_columns_are_summed_whatever_registers_they_fill(columns, dtype):
+    numbers = np.random.default_rng(4).integers(-9, 9, (5, columns + 3)).astype(dtype)  # sums without rounding
+    sums = np.full(columns + 2, UNTOUCHED, dtype)
+    sum_rows(Matrix(numbers.reshape(-1), 2, columns + 3, 1), sums, 4, columns)
+    np.testing.assert_array_equal(sums[:columns], numbers[:4, 2 : 2 + columns].sum(axis=0))
+    np.testing.assert_array_equal(sums[columns:], UNTOUCHED)
+
+
+@pytest.mark.parametrize("first", [0, 64])
+def test_the_dead_are_those_of_the_stream_wherever_a_share_of_the_units_begins(first):
+    rows, columns, key = 3, CHUNK + 72, Key.from_seed(5)
+    draws = fill_uniform(key, 7, np.empty((rows, first + columns), np.float32))[:, first:]
+    share = float(np.sort(draws, axis=None)[300])  # the unit that draws just this lives
+    a, mask, emitted = np.random.default_rng(6).normal(size=(3, rows, columns))
+    drop(*(Matrix(x.reshape(-1), 0, columns, 1) for x in (a, mask, emitted)), key.words, share, rows, columns, first, 7)
+    np.testing.assert_array_equal(mask, np.where(draws >= share, 1 / (1 - share), 0))
+    assert np.count_nonzero(mask == 0) == 300
+    np.testing.assert_array_equal(emitted, a * mask)

@@ -127,8 +127,24 @@ def more(x):
 
 print(more(0.0), sum(row.hits for row in kernel_statistics()), sum(row.misses for row in kernel_statistics()))
 """
+CHAIN = """
+from bioneuro._jit.kernel import kernel
+from bioneuro.probe_units import HALF, double
+
+@kernel
+def outer(x):
+    return inner(x)
+
+@kernel
+def inner(x):
+    return double(x) + HALF
+
+print(outer(0.0))
+"""
 UNITS = """
 from bioneuro._jit.kernel import scalar
+
+HALF = 0.5
 
 @scalar
 def double(x):
@@ -210,3 +226,19 @@ def test_editing_a_function_bound_into_a_template_changes_the_answer(copied_pack
     assert answers()[0] == [1.0, 12.0, 5.0]
     edit(package / "probe_units.py", old, new)
     assert answers()[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "expected"),
+    [("helper(x) + 2.0", "helper(x) + 3.0", "13.5"), ("HALF = 0.5", "HALF = 1.5", "13.5")],
+    ids=["scalar", "constant"],
+)
+def test_editing_what_a_kernel_reaches_through_one_of_its_own_file_changes_the_answer(
+    copied_package, old, new, expected
+):
+    package, _ = copied_package
+    (package / "probe_chain.py").write_text(CHAIN)
+    command, folders = ("-c", "from bioneuro import probe_chain"), {"cache": package.parent / "cache"}
+    assert run(*command, cwd=package.parent, **folders).strip() == "12.5"
+    edit(package / "probe_units.py", old, new)
+    assert run(*command, cwd=package.parent, **folders).strip() == expected

@@ -1,18 +1,21 @@
-"""Kernels call their own file, bioneuro._jit, NumPy and Python: what the disk cache can see."""
+"""Kernels call their own file, bioneuro._jit, decorated functions, NumPy and Python: what the disk cache can see."""
 
 from __future__ import annotations
 
 import ast
 import builtins
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import bioneuro
+from bioneuro._jit import kernel
 
 ROOT = Path(bioneuro.__file__).parents[1]
 FILES = sorted(path for package in ("bioneuro", "energy", "feedforward") for path in (ROOT / package).rglob("*.py"))
 DECORATORS = {"kernel", "scalar"}
+OURS = ("bioneuro.", "energy.", "feedforward.")
 LIBRARIES = ("numpy", "math", "numba", "bioneuro._jit")
 
 
@@ -51,24 +54,59 @@ def root_of(node):
     return node.id if isinstance(node, ast.Name) else None
 
 
+def watched(origin):
+    """Return the full names of decorated functions among those imported, and of named tuples of the same files."""
+    found = {}
+    for full in origin.values():
+        module, _, name = full.rpartition(".")
+        if module.startswith(OURS):
+            try:
+                found[full] = getattr(import_module(module), name, None)
+            except ImportError:
+                continue
+    decorated = {full for full, value in found.items() if kernel._record(value) is not None}
+    files = {full.rpartition(".")[0] for full in decorated}
+    tuples = {full for full, value in found.items() if hasattr(value, "_fields") and full.rpartition(".")[0] in files}
+    return decorated | tuples
+
+
 def strangers(source):
-    """Return "kernel: name" for every call that leaves the file for anywhere but the libraries."""
+    """Return "kernel: name" for every call that leaves the file for anywhere but what the disk cache watches."""
     tree = ast.parse(source)
     origin = imported(tree)
+    visible = watched(origin)
     found = []
     for function in kernels(tree):
         arguments = {argument.arg for argument in function.args.args}
         for call in (node for node in ast.walk(function) if isinstance(node, ast.Call)):
             name = root_of(call.func)
             source_module = origin.get(name)
-            foreign = source_module is not None and not any(
-                source_module == library or source_module.startswith(f"{library}.") for library in LIBRARIES
+            foreign = source_module is not None and not (
+                source_module in visible
+                or any(source_module == library or source_module.startswith(f"{library}.") for library in LIBRARIES)
             )
             passed_in = isinstance(call.func, ast.Name) and name in arguments
             unknown = isinstance(call.func, ast.Name) and source_module is None and not defined(tree, function, name)
             if foreign or passed_in or unknown:
                 found.append(f"{function.name}: {ast.unparse(call.func)}")
     return found
+
+
+def unseen(source):
+    """Return "kernel: name" for what a kernel names of files of ours of which nothing decorated is imported."""
+    tree = ast.parse(source)
+    origin = imported(tree)
+    seen = {full.rpartition(".")[0] for full in watched(origin)}
+    found = set()
+    for function in kernels(tree):
+        for node in ast.walk(ast.Module(function.body, [])):  # annotations and decorators are not compiled
+            module = origin.get(node.id, "").rpartition(".")[0] if isinstance(node, ast.Name) else ""
+            ours = module.startswith(("bioneuro.", "energy.", "feedforward.")) and not module.startswith(
+                "bioneuro._jit"
+            )
+            if ours and module not in seen:
+                found.add(f"{function.name}: {node.id}")
+    return sorted(found)
 
 
 def defined(tree, function, name):
@@ -94,6 +132,14 @@ def test_no_kernel_calls_what_the_disk_cache_cannot_see():
     assert {path: calls for path, calls in found.items() if calls} == {}
 
 
+def test_no_kernel_names_a_constant_that_the_disk_cache_cannot_see():
+    assert {str(path.relative_to(ROOT)): found for path in FILES if (found := unseen(path.read_text("utf-8")))} == {}
+    names = "from feedforward.program import PIECE\nfrom feedforward.tables import BLOCK{}\n"
+    body = "from bioneuro._jit.simd import PANEL\n@kernel\ndef caught(x):\n    return PANEL + BLOCK + PIECE\n"
+    assert unseen(names.format(", panel") + body) == ["caught: PIECE"]
+    assert unseen(names.format("") + body) == ["caught: BLOCK", "caught: PIECE"]
+
+
 def test_the_walk_sees_the_kernels_of_this_library():
     names = {node.name for path in FILES for node in kernels(ast.parse(path.read_text(encoding="utf-8")))}
     assert {"multiply", "softmax_rows", "draw_poisson", "uniform64", "_fill"} <= names
@@ -104,7 +150,9 @@ def test_the_walk_sees_the_kernels_of_this_library():
     [
         ("return np.exp(x) + math.sqrt(x) + min(x, own(x)) + shared(x)", []),
         ("return x.sum() + np.random.rand()", []),
+        ("return panel(x) + Plan(x)", []),
         ("return foreign(x)", ["caught: foreign"]),
+        ("return barred(x)", ["caught: barred"]),
         ("return module.function(x)", ["caught: module.function"]),
         ("return x(1.0)", ["caught: x"]),
         ("return nowhere(x)", ["caught: nowhere"]),
@@ -113,6 +161,7 @@ def test_the_walk_sees_the_kernels_of_this_library():
 @pytest.mark.parametrize("marked", ["@kernel", "@scalar", "template"])
 def test_the_walk_finds_what_it_should(body, found, marked):
     head = "import math\nimport numpy as np\nfrom energy import module\nfrom energy.units import foreign\n"
+    head += "from feedforward.tables import Plan, padded as barred, panel\n"
     head += "from bioneuro._jit.math import exp as shared\ndef own(x):\n    return x\n"
     function = f"def caught(x):\n    {body}\n"
     source = (

@@ -117,6 +117,17 @@ def test_every_worker_is_called_once_and_its_answer_returned(size):
 
 @small
 @pytest.mark.parametrize("size", SIZES)
+def test_workers_of_a_team_settle_beside_each_other_the_caller_first_and_one_alone_stays(size, monkeypatch):
+    asked = []
+    monkeypatch.setattr(team, "settle", lambda taken: asked.append((threading.get_ident(), taken)))
+    run_team(_who, size, np.zeros(size, np.int64))
+    callers = [thread == threading.get_ident() for thread, _ in asked]
+    assert callers == ([True] + [False] * (size - 1) if size > 1 else [])
+    assert all(taken is asked[0][1] for _, taken in asked)
+
+
+@small
+@pytest.mark.parametrize("size", SIZES)
 def test_nobody_passes_a_barrier_before_all_are_there(size):
     assert met(size, 20)
 

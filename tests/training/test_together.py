@@ -125,6 +125,29 @@ def test_numbers_that_do_not_fit_are_refused(options, said):
         train(X, y, **options)
 
 
+@pytest.mark.parametrize(
+    ("X", "y", "said"),
+    [
+        (np.zeros((N, 8), np.float32), np.zeros((N, 3), np.float32), r"X must have shape \(50, 9\), .*, got \(50, 8\)"),
+        (np.zeros((N, 9), np.float32), np.zeros((N, 4), np.float32), r"y must have shape \(50, 3\), .*, got \(50, 4\)"),
+        (np.zeros((N, 9), np.float32), np.zeros((20, 3), np.float32), "same number of rows, got 50 and 20"),
+        (np.zeros((N, 9), np.float32), [[0, 0, 1]] * N, "y must be an array"),
+    ],
+)
+def test_data_that_do_not_fit_the_networks_are_refused(X, y, said):
+    with pytest.raises(InvalidInput, match=said):
+        train(X, y)
+
+
+def test_an_optimiser_and_keys_are_asked_for():
+    X, y = data()
+    with pytest.raises(InvalidInput, match="optimizer must be a Transform"):
+        train(X, y, optimizer="adam")
+    members, keys, _ = the_members()
+    with pytest.raises(InvalidInput, match="key must be a Key, got 7"):
+        fit_together(members, Backprop(Network(NET)), X, y, optimizer=optim.sgd(0.1), epochs=1, keys=[*keys[:2], 7])
+
+
 def test_members_of_two_topologies_are_refused():
     X, y = data()
     members = [initialise(NET, random_state=0), initialise(Topology.mlp(9, 21, 3), random_state=0)]
