@@ -26,7 +26,7 @@ from energy.kernels.divergence import Phase, contrast
 from energy.rbm import Machine, silence
 from energy.sampling import Draws, first_states
 
-_PRODUCT = 0.02  # nanoseconds of one product of a state and a weight
+_PRODUCT = 0.01  # nanoseconds of a state times a weight
 
 
 class ContrastiveDivergence:
@@ -81,7 +81,7 @@ class ContrastiveDivergence:
             model, sweeps = _phase(machine, stream, len(visible)), self.k - 1
         else:
             model, sweeps = data._replace(hidden_means=np.empty_like(data.hidden)), 0
-        size = self._team(machine, len(visible), len(model.visible))
+        size = _team(machine, len(visible), len(model.visible), sweeps)
         follows = not self.persistent
         arguments = (machine, Machine.of(out), observed, data, model, first, sweeps, follows, self.graded)
         run_team(contrast, size, *arguments)
@@ -90,14 +90,12 @@ class ContrastiveDivergence:
         penalise(params, out, self.l2)
         return float(np.square(visible - data.visible_means).sum()) / len(visible)
 
-    def _team(self, machine: Machine, n_rows: int, n_chains: int) -> int:
-        """How many workers a step is worth."""
-        products = machine.weights.size * (4 * n_rows + (2 * self.k + 1) * n_chains)
-        return team_size(
-            outputs=-(-min(machine.weights.shape) // PANEL),
-            nanoseconds=products * _PRODUCT,
-            barriers=2 * self.k + 2,
-        )
+
+def _team(machine: Machine, n_rows: int, n_chains: int, sweeps: int) -> int:
+    """How many workers a step is worth: up, down and a gradient for the data, and two ways a sweep for the model."""
+    products = machine.weights.size * (3 * n_rows + (2 * sweeps + 2) * n_chains)
+    outputs = -(-min(machine.weights.shape) // PANEL)
+    return team_size(outputs=outputs, nanoseconds=products * _PRODUCT, barriers=2 * sweeps + 2)
 
 
 def _fitting(X: np.ndarray, machine: Machine) -> np.ndarray:

@@ -153,10 +153,10 @@ class Program:
 
     def _plan(self, backprop: Backprop) -> Plan:
         plan = self.layout.plan(self.dtype)
-        used = {"multiply", "multiply_nt", "transpose", "gather"}
-        if len(self.inputs[0]) == 0:
-            used = used - {"gather"} | {"sort_by_feature", "multiply_sparse"}
+        used, dense = {"multiply", "multiply_nt", "transpose"}, len(self.inputs[0]) > 0
         for these, names in (
+            (dense and not self.deferred, {"gather"}),
+            (not dense, {"sort_by_feature", "multiply_sparse"}),
             (backprop.noise > 0, {"jitter"}),
             (backprop.dropout, {"drop", "multiply_entries"}),
             (any(population.bias for population in self.layout.populations), {"add_row", "sum_rows"}),

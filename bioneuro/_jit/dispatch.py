@@ -12,6 +12,7 @@ TypeError. With the JIT off an "address" is a place in a list of Python function
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from collections.abc import Callable, Iterable
 
@@ -27,6 +28,7 @@ _WORD, _PLACE_BITS, _TAGS = ir.IntType(64), 48, 0x7FFF
 _functions: list[Callable] = [None]  # 0 is no address
 
 
+@functools.cache
 def address(function: Callable, *kinds: types.Type) -> int:
     """Where the machine code of the kernel `function` for arguments of these Numba types begins, and their tag.
 

@@ -80,3 +80,20 @@ def test_rows_that_do_not_fit_the_machine_are_refused(X, got):
     params = Parameters.zeros(Topology.rbm(7, 4), "float32")
     with pytest.raises(InvalidInput, match=rf"X must be float32 of shape \(n, 7\), .*, got {got}"):
         ContrastiveDivergence()(params, Batch(X, None, np.arange(len(X))), KEY, 0, params.copy())
+
+
+def test_the_work_of_a_step_chooses_the_threads(monkeypatch):
+    asked = []
+    monkeypatch.setattr(contrastive, "team_size", lambda **work: asked.append(work) or 1)
+    for sizes, options in (((70, 130), {}), ((70, 130), {"k": 3}), ((700, 130), {}), ((70, 40), {})):
+        X = np.zeros((9, sizes[0]), "float32")
+        params = initial_parameters(Topology.rbm(*sizes), X, sigma=0.3, key=KEY)
+        out = Parameters.zeros(params.topology, "float32")
+        ContrastiveDivergence(**options)(params, Batch(X, None, np.arange(9)), KEY, 0, out)
+    one, more_sweeps, more_units, narrow = asked
+    # up, down and the gradient for the data; for the model two ways a sweep, up once more, and the gradient
+    assert one["nanoseconds"] == pytest.approx(70 * 130 * 9 * (3 + 2) * contrastive._PRODUCT)
+    assert more_sweeps["nanoseconds"] == pytest.approx(70 * 130 * 9 * (3 + 6) * contrastive._PRODUCT)
+    assert more_units["nanoseconds"] == pytest.approx(10 * one["nanoseconds"])
+    assert (one["barriers"], more_sweeps["barriers"]) == (2, 6)
+    assert (one["outputs"], narrow["outputs"]) == (2, 1)
