@@ -18,8 +18,9 @@ import scipy.linalg.cython_blas  # noqa: F401 - its address is taken below
 from numba.extending import get_cython_function_address
 from threadpoolctl import threadpool_info
 
+from benchmarks.table import HELD_BACK
+
 KERNELS = ("", "SkylakeX", "Haswell", "NeoverseN1")  # "": what OpenBLAS takes by itself
-SETTINGS = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")
 CHOSEN = "BIONEURO_BENCHMARK_KERNELS"  # set once a process has been started with the best
 CLEARLY = 1.05  # times as fast, or OpenBLAS keeps its own choice
 PROBE = """
@@ -39,7 +40,7 @@ def start_with_best_kernels() -> None:
     """Put this process's command in its own place, with the fastest kernels; return if that has been done."""
     if CHOSEN in os.environ:
         return
-    free = {name: value for name, value in os.environ.items() if name not in SETTINGS}
+    free = {name: value for name, value in os.environ.items() if name not in HELD_BACK}
     best = fastest({name: seconds for name in KERNELS if (seconds := probe(free | asking_for(name))) is not None})
     os.execve(sys.executable, [sys.executable, *sys.orig_argv[1:]], free | asking_for(best) | {CHOSEN: best})
 

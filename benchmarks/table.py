@@ -47,6 +47,7 @@ from typing import NamedTuple
 PER_SECOND = {"s": 1.0, "ms": 1e3, "us": 1e6, "ns": 1e9}  # the units in which less is better
 SETTLED = 0.3  # seconds after which no idle thread of a BLAS spins any more
 BLAS_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+HELD_BACK = ("OPENBLAS_CORETYPE", "OPENBLAS_L2_SIZE")  # may hold OpenBLAS to old kernels; peers choose by themselves
 
 
 class Row(NamedTuple):
@@ -247,6 +248,7 @@ class Peer:
                 stdout=subprocess.PIPE,
                 text=True,
                 cwd=Path(__file__).parents[1],
+                env={name: value for name, value in os.environ.items() if name not in HELD_BACK},
             )
             self.version = self._answer()["version"]
         except (OSError, PeerFailed) as error:

@@ -97,10 +97,10 @@ def loss(z, a, delta, y, where, weights, total, begin, end, losses):
     nothing, errors = z.values.dtype.type(0), delta.row
     for i in range(begin, end):  # a loop of its own: what was just written in parts is slow to read as a whole
         weight = np.float64(weights[where[i]]) if weights.shape[0] else 1.0
-        factor = z.values.dtype.type(weight / total)
-        if weight == 0 or factor == 0:  # whatever they are, NaN included
-            deltas[i, :errors] = 0
-        else:
+        factor = z.values.dtype.type(weight / total if weight != 0 else 0.0)
+        if factor != 0:
             stretch(deltas[i], 0, nothing, factor, deltas[i], 0, y.shape[1])
+        else:  # whatever they are, NaN included
+            deltas[i, :errors] = 0
         losses[i] = weight * losses[i] if weight != 0 else 0.0
     return 0
