@@ -92,7 +92,8 @@ def train_members(team, worker, plan, data, learning, members, first, last, befo
     """The same for many networks, each trained by one worker alone; what they do not share is in `members`."""
     workers, alone = enter(team), team_of_one()
     plan, data, learning, members = borrowed(plan), borrowed(data), borrowed(learning), borrowed(members)
-    for m in range(worker, members.theta.shape[0], workers):
+    begin, end = share(members.theta.shape[0], worker, workers, 1)
+    for m in range(begin, end):
         own_plan = Plan(
             plan.populations,
             plan.projections,

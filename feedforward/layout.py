@@ -20,7 +20,7 @@ from feedforward.addresses import Addresses
 from feedforward.batch_kernels import GAIN_GRADIENT, N_BATCH, SHIFT_GRADIENT
 from feedforward.kernels import linear
 from feedforward.network import Backprop, Layer, constants_of
-from feedforward.tables import HELD, Calls, Plan, padded
+from feedforward.tables import GAP, HELD, Calls, Plan, padded
 
 
 class Place(NamedTuple):
@@ -110,7 +110,7 @@ class Layout:
             _table(arrays, tables.N_ARRAY),
             self._numbers(),
             np.zeros((len(self.populations), 2, 2), np.uint64),
-            aligned_zeros(self._space_size, dtype),
+            aligned_zeros(self._space_size + GAP, dtype),  # of networks that are trained together, it lies in a row
             Calls(),
         )
 

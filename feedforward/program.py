@@ -25,7 +25,7 @@ from feedforward.deferred import deferrable, room_of
 from feedforward.epoch import train
 from feedforward.layout import Layout
 from feedforward.network import Backprop, Network
-from feedforward.tables import BLOCK, CHUNK, HELD, Columns, Data, Deferred, Learning, Plan, Whole
+from feedforward.tables import BLOCK, CHUNK, GAP, HELD, Columns, Data, Deferred, Learning, Plan, Whole
 
 PENALTIES = [OWN.index(name) for name in ("l2", "l1", "bound")]
 PIECE = 0.05  # seconds in one compiled call
@@ -109,8 +109,8 @@ class Program:
         own[:, 1] += [2 * backprop.l2 * (key in weights) for key in parameters.topology.layout]
         n_moments, rule = len(self.fused.optimizer.moments), self.layout.addresses.rule(self.fused.optimizer)
         learnt = [aligned_zeros(self.layout.theta_size * (k <= n_moments), self.dtype) for k in range(4)]
-        scratch = aligned_zeros(self.n_threads * (BLOCK * PANEL + max(BLOCK * PANEL, self.layout.widest)), self.dtype)
-        scratch = scratch.reshape(self.n_threads, -1)
+        size = BLOCK * PANEL + max(BLOCK * PANEL, self.layout.widest) + GAP
+        scratch = aligned_zeros(self.n_threads * size, self.dtype).reshape(self.n_threads, size)
         every = HELD // self.batch_size if self.deferred else 0
         size = room_of(backprop.network.input.size, len(parameters.topology.projections)) if every else 0
         room = aligned_zeros(self.n_threads * size, self.dtype).reshape(self.n_threads, size)

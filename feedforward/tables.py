@@ -13,6 +13,7 @@ from bioneuro._jit.kernel import scalar
 from bioneuro._jit.simd import PANEL, stored
 
 PAD = 16  # numbers that rows are padded to: a register, and a cache line of float32
+GAP = 1024  # numbers that nobody writes behind what a worker writes: the processor fetches ahead within 4 KB
 MANY = 8  # rows for which it pays to transpose a narrow panel
 CHUNK = 1024  # numbers of a gradient whose squares are added before those of others: the same for every team
 HELD = 16  # rows of which the learning of weights from the inputs may be deferred
