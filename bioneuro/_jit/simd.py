@@ -32,7 +32,7 @@ TILE_VECTORS = 4 if REGISTERS == 32 else 2
 DOT_ROWS = 6  # rows of a tile of scalar products
 DOT_COLUMNS = REGISTERS // 8
 PANEL = 64  # columns of a matrix that is stored panel by panel; whole registers of any processor
-_AHEAD = 2048  # bytes that patterns are fetched ahead: memory answers after some hundred nanoseconds
+_AHEAD = 8192  # bytes that patterns are fetched ahead: what memory sends in the time that it takes to answer
 STRIP_VECTORS = REGISTERS // 2  # registers of a strip, the tile of one row
 WIDE_STRIP_VECTORS = REGISTERS if ADDS_FROM_MEMORY else STRIP_VECTORS  # where rows are added as they are
 
