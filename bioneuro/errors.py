@@ -7,8 +7,10 @@ import math
 import numbers
 import reprlib
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 
 class BioneuroError(Exception):
@@ -125,6 +127,8 @@ def check_numbers(name: str, values, *, low: float = -math.inf, high: float = ma
 
     All must be finite and in [low, high].
     """
+    import numpy as np  # here, so that importing the library loads none
+
     try:
         numbers = np.asarray(values, float)
     except (TypeError, ValueError):

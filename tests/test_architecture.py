@@ -11,7 +11,7 @@ pytestmark = pytest.mark.small
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("bioneuro", "energy", "feedforward")
 UPPER = ("bioneuro.compare", "bioneuro.cli", "bioneuro.__main__")  # may import the base and viz, no engine
-HEAVY = ("sklearn", "matplotlib", "tqdm", "numba", "scipy", "pandas")
+HEAVY = ("numpy", "sklearn", "matplotlib", "tqdm", "numba", "scipy", "pandas")
 
 
 def imports_of(path: Path) -> set[str]:
