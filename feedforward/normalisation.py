@@ -120,11 +120,15 @@ def check_rows(n_rows: int, batch_size: int) -> None:
         raise InvalidInput(
             "batch normalisation needs batches of at least 2 rows, 16 or more to be good; got batch_size=1"
         )
-    better = next(size for size in range(batch_size + 1, n_rows + 1) if n_rows % size != 1)
     raise InvalidInput(
         f"{n_rows} rows in batches of {batch_size} leave one row for the last batch, and batch normalisation needs 2; "
-        f"use batch_size={better}, or leave a row out"
+        f"use batch_size={none_left_alone(n_rows, batch_size)}, or leave a row out"
     )
+
+
+def none_left_alone(n_rows: int, batch_size: int) -> int:
+    """The smallest size from `batch_size` (>= 2) on of batches of which the last does not hold one row; n_rows >= 2."""
+    return next(size for size in range(batch_size, max(batch_size, n_rows) + 1) if n_rows % size != 1)
 
 
 def _with_units(topology: Topology, units: dict[str, Unit]) -> Topology:

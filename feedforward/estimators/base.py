@@ -23,7 +23,7 @@ from bioneuro.training.full_batch import METHODS, minimise
 from bioneuro.training.loop import fit as train
 from feedforward.calibration import first_parameters
 from feedforward.network import Backprop, Network, alive_masks
-from feedforward.normalisation import fold, with_batch_norm
+from feedforward.normalisation import fold, none_left_alone, with_batch_norm
 
 _EACH_STEP = "needs the same loss at the same weights"
 # what SciPy's methods cannot do -> why, and its value that asks for nothing
@@ -89,7 +89,7 @@ class BackpropShell(Shell):
             targets,
             optimizer=self._optimizer(self._n_steps(len(X))),
             epochs=self.epochs,
-            batch_size=self.batch_size,
+            batch_size=self._rows_a_step(len(X)),
             key=key,
             strata=strata,
             emphasis=self._emphasis(strata),
@@ -170,7 +170,7 @@ class BackpropShell(Shell):
             targets,
             optimizer=self._optimizer(0),
             epochs=1,
-            batch_size=self.batch_size,
+            batch_size=self._rows_a_step(len(X)),
             key=Key.from_seed(self.seed_).child("pass").child(self.t_),
             strata=strata,
             emphasis=self._emphasis(strata),
@@ -249,7 +249,14 @@ class BackpropShell(Shell):
     def _n_steps(self, n_rows: int) -> int:
         """How many steps the training takes."""
         epochs = check_number("epochs", self.epochs, low=0, integer=True)
-        return epochs * n_batches(n_rows, check_batch_size(self.batch_size, n_rows))
+        return epochs * n_batches(n_rows, self._rows_a_step(n_rows))
+
+    def _rows_a_step(self, n_rows: int) -> int:
+        """`batch_size`, or the next larger one that leaves no single row over, of which there would be no variance."""
+        batch_size = check_batch_size(self.batch_size, n_rows)
+        if not getattr(self, "batch_norm", False) or min(batch_size, n_rows) < 2:
+            return batch_size
+        return none_left_alone(n_rows, batch_size)
 
     def _optimizer(self, steps: int) -> Transform:
         """The chain for a training of so many steps; 0: the rate stays where it starts."""

@@ -79,7 +79,7 @@ class _Ensemble(Shell):
             targets.astype(first[0].dtype),
             optimizer=one._optimizer(one._n_steps(len(X))),
             epochs=one.epochs,
-            batch_size=one.batch_size,
+            batch_size=one._rows_a_step(len(X)),
             keys=keys,
             rows=rows,
             weights=weights,

@@ -38,6 +38,7 @@ PARAMETERS = """
     noise : standard deviation, >= 0, of Gaussian noise on the inputs, redrawn in each step; in their units.
     batch_norm : True: normalise the inputs of all hidden units over each minibatch (Ioffe and Szegedy 2015); names of
         populations; False. The fitted network has it folded into weights and biases; see `feedforward.normalisation`.
+        One row has no variance: where `batch_size` would leave one over, batches are larger by the rows it takes.
     initializer : see `bioneuro.initializers.initialise`; "auto" goes by the unit types; "lsuv" and
         "data-dependent" look at the data too (`feedforward.calibration`).
     hidden_bias : first bias of the hidden units; a little above 0, such as .01, wakes ReLUs. Output units begin at the

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.model_selection import cross_val_score
 
 import bioneuro
 from bioneuro import Dense, OneToOne, Parameters, Population, Topology, optim
@@ -11,7 +12,7 @@ from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, UnknownName, UnsupportedTopology
 from bioneuro.initializers import initialise
 from bioneuro.training import Batch, fit
-from feedforward import check_gradient
+from feedforward import EnsembleClassifier, NetworkClassifier, NetworkRegressor, check_gradient
 from feedforward.activations import ACTIVATIONS
 from feedforward.network import Backprop, Network, alive_masks
 from feedforward.normalisation import Normalised, check_rows, fold, with_batch_norm
@@ -280,6 +281,28 @@ def test_the_batch_size_proposed_leaves_no_single_row():
                 assert n_rows % proposed != 1
             else:
                 assert n_rows % min(batch_size, n_rows) != 1
+
+
+@pytest.mark.parametrize("kind", [NetworkClassifier, NetworkRegressor])
+def test_estimators_take_the_next_batch_size_that_leaves_no_single_row(kind):
+    draw = np.random.default_rng(0)
+    X, y = draw.standard_normal((33, 4)), draw.integers(0, 3, 33)
+    options = {"batch_norm": True, "epochs": 2, "random_state": 0}
+    ours, larger = (kind((5,), batch_size=size, **options).fit(X, y) for size in (32, 33))
+    assert ours.parameters_.theta.tobytes() == larger.parameters_.theta.tobytes()
+    ours.partial_fit(X, y)
+    plain = kind((5,), batch_size=32, **options | {"batch_norm": False}).fit(X, y)
+    assert plain.t_ == 2 * 2  # the last batch of a network that is not normalised is one row
+    with pytest.raises(InvalidInput, match="batch_size=1"):
+        kind((5,), batch_size=1, **options).fit(X, y)
+
+
+def test_folds_of_any_size_can_be_cross_validated():
+    draw = np.random.default_rng(0)
+    X, y = draw.standard_normal((49, 4)), np.tile([0, 1], 25)[:49]
+    network = NetworkClassifier((5,), batch_norm=True, epochs=1, batch_size=8, random_state=0)
+    assert np.isfinite(cross_val_score(network, X, y, cv=3, error_score="raise")).all()  # 33, 33 and 32 rows
+    assert len(EnsembleClassifier(network, n_members=2).fit(X[:33], y[:33]).members_) == 2
 
 
 def test_a_single_row_is_refused_in_a_direct_call():
