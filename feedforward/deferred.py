@@ -18,16 +18,10 @@ Only a training that goes on from within a block, where the plain loop has stopp
 
 from __future__ import annotations
 
-import numpy as np
-
 from bioneuro._jit.dispatch import call
 from bioneuro._jit.kernel import kernel, scalar
 from bioneuro._jit.simd import PANEL, part, rows_of, stored, turned
 from bioneuro._jit.team import share
-from bioneuro.optim.fused import Fused, Own
-from bioneuro.parameters import Parameters
-from bioneuro.topology import OneToOne
-from feedforward.network import Backprop
 from feedforward.tables import (
     BLOCK,
     DEFERRED,
@@ -41,26 +35,7 @@ from feedforward.tables import (
     panel,
 )
 
-MOST_ROWS = 2  # of a step; at four, products cost as much as what they save
-LEAST = 1 << 13  # bytes of weights from the inputs; fewer are learnt as fast at once
-_PLAIN = Own()
 _COEFFICIENTS = 2 * HELD  # room for those of the rows and, at place HELD, of W_0 or M_0
-
-
-def deferrable(backprop: Backprop, parameters: Parameters, fused: Fused, batch_size: int) -> tuple[str, ...]:
-    """The projections whose learning may be deferred: all that leave the inputs, or none."""
-    network, dropped = backprop.network, backprop.network.input.name in backprop.dropout
-    leaving = [edge for edge in network.topology.projections if edge.pre == network.input.name]
-    if batch_size > MOST_ROWS or sum(parameters[edge.name].nbytes for edge in leaving) < LEAST:
-        return ()
-    if not fused.optimizer.linear or fused.norm < np.inf or dropped or backprop.noise or backprop.l2:
-        return ()
-    for edge in leaving:
-        narrow_output = edge.post == network.output.name and padded(network.output.size) <= PANEL
-        own, bounded = fused.own[edge.name]._replace(rate=1.0), edge.post in fused.limits
-        if isinstance(edge, OneToOne) or narrow_output or bounded or own != _PLAIN or edge.name in fused.frozen:
-            return ()
-    return tuple(edge.name for edge in leaving)
 
 
 def room_of(n_inputs: int, n_projections: int) -> int:

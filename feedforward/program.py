@@ -21,16 +21,18 @@ from bioneuro.optim.kernels import N_OWN, OWN
 from bioneuro.parameters import Parameters, aligned_zeros
 from bioneuro.topology import OneToOne
 from feedforward import tables
-from feedforward.deferred import deferrable, room_of
+from feedforward.deferred import room_of
 from feedforward.epoch import train
 from feedforward.layout import Layout
 from feedforward.network import Backprop, Network
-from feedforward.tables import BLOCK, CHUNK, GAP, HELD, Columns, Data, Deferred, Learning, Plan, Whole
+from feedforward.tables import BLOCK, CHUNK, GAP, HELD, Columns, Data, Deferred, Learning, Plan, Whole, padded
 
 PENALTIES = [OWN.index(name) for name in ("l2", "l1", "bound")]
 PIECE = 0.05  # seconds in one compiled call
 # roughly, of one core: products a second, seconds to update a parameter, and for whatever else there is in a step
 _OPERATIONS, _UPDATE, _STEP = 8e10, 4e-10, 5e-6
+MOST_ROWS = 2  # of a step that may be deferred; at four, products cost as much as what they save
+LEAST = 1 << 13  # bytes of weights from the inputs; fewer are learnt as fast at once
 _SPARSE = 0.4  # share of numbers other than 0 below which inputs are taken entry by entry
 
 
@@ -51,6 +53,25 @@ def reason_against(network: Network, optimizer: Transform, parameters: Parameter
     if fuse(optimizer, parameters) is None:
         return "the optimiser is a chain that cannot be fused"
     return None
+
+
+def deferrable(backprop: Backprop, parameters: Parameters, fused: Fused, batch_size: int) -> tuple[str, ...]:
+    """The projections whose learning may be deferred (`feedforward.deferred`): all that leave the inputs, or none.
+
+    All, because the inputs of single steps are then not put together.
+    """
+    network, dropped = backprop.network, backprop.network.input.name in backprop.dropout
+    leaving = [edge for edge in network.topology.projections if edge.pre == network.input.name]
+    if batch_size > MOST_ROWS or sum(parameters[edge.name].nbytes for edge in leaving) < LEAST:
+        return ()
+    if not fused.optimizer.linear or fused.norm < np.inf or dropped or backprop.noise or backprop.l2:
+        return ()
+    for edge in leaving:
+        narrow_output = edge.post == network.output.name and padded(network.output.size) <= PANEL
+        own, bounded = fused.own[edge.name]._replace(rate=1.0), edge.post in fused.limits
+        if isinstance(edge, OneToOne) or narrow_output or bounded or own != Own() or edge.name in fused.frozen:
+            return ()
+    return tuple(edge.name for edge in leaving)
 
 
 class Program:

@@ -8,9 +8,8 @@ from bioneuro._jit.keys import Key
 from bioneuro.initializers import initialise
 from bioneuro.topology import Dense, OneToOne
 from bioneuro.training import fit, fit_together
-from feedforward import deferred
 from feedforward.network import Backprop, Network
-from feedforward.program import Program
+from feedforward.program import Program, deferrable
 from feedforward.tables import HELD
 from tests.feedforward.test_program import compiled, first_parameters, plain, problem
 
@@ -41,7 +40,7 @@ class StopAt:
 
 def deferred_by(backprop, optimizer, batch_size=1, dtype="float64"):
     parameters = first_parameters(backprop.network.topology, dtype)
-    return deferred.deferrable(backprop, parameters, optim.fused.fuse(optimizer, parameters), batch_size)
+    return deferrable(backprop, parameters, optim.fused.fuse(optimizer, parameters), batch_size)
 
 
 @pytest.mark.parametrize("density", [1.0, 0.15])
