@@ -264,6 +264,19 @@ def _loss(plan, data, begin, rows, worker, workers):
     call(plan.calls.loss, (z, a, delta, data.y, where, data.weights, total, i0, i1, losses))
 
 
+@scalar
+def _alone(plan, p, rows):
+    """Whether one worker does all for this population, which sends to the outputs alone: their weights, few, then stay
+    in its cache, where more time would be lost by sending them to and fro than one row of errors takes."""
+    at, n_last = plan.populations[p], plan.populations.shape[0] - 1
+    if rows > 1 or p == 0 or p == n_last or not _by_rows(plan, n_last):
+        return False
+    alone = True
+    for k in range(at[FIRST_OUT], at[LAST_OUT]):
+        alone = alone and plan.projections[plan.outgoing[k], POST] == n_last
+    return alone
+
+
 @kernel
 def _backward(plan, learning, p, rows, worker, workers):
     """delta of the worker's own units; whether there is anything to do for anybody: not where the loss gave it."""
@@ -271,6 +284,8 @@ def _backward(plan, learning, p, rows, worker, workers):
     if p == plan.populations.shape[0] - 1 and at[MASK] < 0 and at[BATCH] < 0 and not at[BACKWARD]:
         return False
     c0, c1 = share(at[WIDTH], worker, workers, PANEL)
+    if _alone(plan, p, rows):
+        c0, c1 = np.int64(0), at[WIDTH] if worker == workers - 1 else np.int64(0)
     columns = c1 - c0
     if columns == 0:
         return True
@@ -340,6 +355,8 @@ def _update(plan, data, learning, constants, p, rows, done, worker, workers):
             _step(learning, edge[WEIGHTS] + c0, columns, constants, edge[OWN], scratch, GRADIENTS)
         elif at[WIDTH] <= PANEL:
             u0, u1 = share(pre[SIZE], worker, workers, PAD)
+            if _alone(plan, edge[PRE], rows):
+                u0, u1 = np.int64(0), pre[SIZE] if worker == workers - 1 else np.int64(0)
             _update_panel(plan, data, learning, constants, edge, _FIRST, u0, u1, rows, worker)
         else:
             for c in range(c0, c1, PANEL):
