@@ -30,6 +30,7 @@ from bioneuro._jit.emit import REGISTER_BYTES
 from bioneuro._jit.gemm import matmul, matmul_nt, multiply, multiply_nt
 from bioneuro._jit.kernel import kernel
 from bioneuro._jit.keys import Key
+from bioneuro._jit.matrix import Matrix, part, turned
 from bioneuro._jit.random import (
     draw_bernoulli,
     draw_bernoulli_of_sigmoid,
@@ -40,7 +41,7 @@ from bioneuro._jit.random import (
     permutation,
 )
 from bioneuro._jit.rows import log_sum_exp_rows, softmax_rows
-from bioneuro._jit.simd import PANEL, Matrix, count_differences, part, turned
+from bioneuro._jit.simd import PANEL, count_differences
 from bioneuro._jit.sparse import add_pattern, multiply_binary, multiply_sparse
 from bioneuro._jit.team import barrier, enter, run_team, share
 from bioneuro.parameters import aligned_zeros
@@ -388,7 +389,7 @@ def use_everything() -> None:
     softmax_rows(a, a.copy()), log_sum_exp_rows(a, np.empty(3, FLOAT))
     draw_uniform(key.words, words, np.uint64(0), a)
     draw_normal(key.words, words, np.uint64(0), a)
-    draw_bernoulli(key.words, words, np.uint64(0), a, a)
+    draw_bernoulli(key.words, words, np.uint64(0), a, a, 0, a.shape[1])
     draw_bernoulli_of_sigmoid(key.words, words, np.uint64(0), a, a)
     draw_poisson(key.words, words, np.uint64(0), np.ones_like(a), a)
     permutation(key, 0, 5), hash_rows(a)

@@ -11,7 +11,7 @@ from numba import types
 from bioneuro._jit.borrow import Borrowed
 from bioneuro._jit.dispatch import address
 from bioneuro._jit.gemm import multiply, multiply_nt
-from bioneuro._jit.simd import Matrix
+from bioneuro._jit.matrix import Matrix
 from bioneuro._jit.sparse import multiply_sparse_rows
 from bioneuro.optim.kernels import block, penalise
 from bioneuro.optim.rules import Optimizer

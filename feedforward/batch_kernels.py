@@ -8,10 +8,11 @@ from __future__ import annotations
 import numpy as np
 
 from bioneuro._jit.kernel import kernel, scalar
+from bioneuro._jit.matrix import part, rows_of
 from bioneuro._jit.philox import uniform32
 from bioneuro._jit.processor import fetch
 from bioneuro._jit.random import CHUNK, SPARE, UNIFORM, draw_normal, draw_words
-from bioneuro._jit.simd import lanes, part, rows_of, sum_down
+from bioneuro._jit.simd import lanes, sum_down
 from bioneuro._jit.team import share
 
 SHIFT, GAIN, MEAN, VARIANCE = range(4)  # rows of `own`, what a normalised population learns; SHIFT is its bias

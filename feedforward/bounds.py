@@ -9,7 +9,8 @@ import numpy as np
 
 from bioneuro._jit.dispatch import call
 from bioneuro._jit.kernel import kernel, scalar
-from bioneuro._jit.simd import PANEL, dot, stored
+from bioneuro._jit.matrix import stored
+from bioneuro._jit.simd import PANEL, dot
 from bioneuro._jit.team import share
 from feedforward.tables import (
     CHUNK,

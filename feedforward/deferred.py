@@ -20,7 +20,8 @@ from __future__ import annotations
 
 from bioneuro._jit.dispatch import call
 from bioneuro._jit.kernel import kernel, scalar
-from bioneuro._jit.simd import PANEL, part, rows_of, stored, turned
+from bioneuro._jit.matrix import part, rows_of, stored, turned
+from bioneuro._jit.simd import PANEL
 from bioneuro._jit.team import share
 from feedforward.tables import (
     BLOCK,
@@ -35,6 +36,7 @@ from feedforward.tables import (
     panel,
 )
 
+_BY_WEIGHTS, _BY_MOMENTS, _ERRORS = range(3)  # held of the rows of a block: x W_0, x M_0, delta
 _COEFFICIENTS = 2 * HELD  # room for those of the rows and, at place HELD, of W_0 or M_0
 
 
@@ -77,10 +79,10 @@ def _coefficients(plan, learning, q, worker):
 
 
 @scalar
-def _held(plan, edge, number, column):
-    """Of all rows of a block, from the unit `column` on; number 0: x W_0, 1: x M_0, 2: the errors."""
+def _held(plan, edge, what, column):
+    """One of these, (HELD, units from `column` on)."""
     width = plan.populations[edge[POST], WIDTH]
-    return stored(plan.space, edge[DEFERRED] + number * HELD * width + column, width)
+    return stored(plan.space, edge[DEFERRED] + what * HELD * width + column, width)
 
 
 @kernel
@@ -101,10 +103,10 @@ def look_ahead(plan, data, learning, begin, rows, worker, workers):
         width = plan.populations[edge[POST], WIDTH]
         c0, c1 = share(width, worker, workers, PANEL)
         for c in range(c0, c1, PANEL):
-            weights, to = panel(learning.theta, edge, n_inputs, width, c), _held(plan, edge, 0, c)
+            weights, to = panel(learning.theta, edge, n_inputs, width, c), _held(plan, edge, _BY_WEIGHTS, c)
             call(plan.calls.multiply, (x, weights, to, rows, weights.row, n_inputs, False))
             if moving:
-                moments, to = panel(learning.first, edge, n_inputs, width, c), _held(plan, edge, 1, c)
+                moments, to = panel(learning.first, edge, n_inputs, width, c), _held(plan, edge, _BY_MOMENTS, c)
                 call(plan.calls.multiply, (x, moments, to, rows, weights.row, n_inputs, False))
         new, of_weights, of_moments = _coefficients(plan, learning, q, worker)
         for k in range(HELD + 1):
@@ -118,7 +120,7 @@ def catch_up(plan, learning, q, z, done, rows, more, column, columns, worker):
     """z (+)= x W of the rows behind the first `done` of a block, for `columns` units from `column` on."""
     edge = plan.projections[q]
     _, of_weights, _ = _coefficients(plan, learning, q, worker)
-    before, pushes = _held(plan, edge, 0, column), _held(plan, edge, 1, column)
+    before, pushes = _held(plan, edge, _BY_WEIGHTS, column), _held(plan, edge, _BY_MOMENTS, column)
     targets, starts = rows_of(z, rows), rows_of(part(before, done, 0), rows)
     ways = rows_of(part(pushes, done, 0), rows)
     for i in range(rows):
@@ -128,7 +130,7 @@ def catch_up(plan, learning, q, z, done, rows, more, column, columns, worker):
             target[j] = target[j] + arrived if more else arrived
     if done == 0:
         return 0
-    factors, errors = _factors(plan, learning, worker), _held(plan, edge, 2, column)
+    factors, errors = _factors(plan, learning, worker), _held(plan, edge, _ERRORS, column)
     likeness = rows_of(part(_products(plan, learning, worker), done, 0), rows)
     of_rows = rows_of(factors, rows)
     for i in range(rows):
@@ -142,7 +144,7 @@ def catch_up(plan, learning, q, z, done, rows, more, column, columns, worker):
 def hold(plan, learning, q, delta, done, rows, constants, column, columns, worker):
     """Learn from so many rows: keep their errors, and take the step with the coefficients."""
     edge = plan.projections[q]
-    kept, errors = rows_of(part(_held(plan, edge, 2, column), done, 0), rows), rows_of(delta, rows)
+    kept, errors = rows_of(part(_held(plan, edge, _ERRORS, column), done, 0), rows), rows_of(delta, rows)
     new, of_weights, of_moments = _coefficients(plan, learning, q, worker)
     for i in range(rows):
         target, source = kept[i], errors[i]
@@ -175,8 +177,9 @@ def write_down(plan, learning, rows, worker, workers):
             moments = panel(learning.first, edge, n_inputs, width, c)
             columns = weights.row
             steps, pushes = stored(scratch, GRADIENTS, columns), stored(scratch, GRADIENTS + HELD * PANEL, columns)
-            _scale_rows(_held(plan, edge, 2, c), of_weights, steps, rows, columns)
-            _scale_rows(_held(plan, edge, 2, c), of_moments, pushes, rows, columns)
+            _scale_rows(_held(plan, edge, _ERRORS, c), of_weights, steps, rows, columns)
+            if moving:
+                _scale_rows(_held(plan, edge, _ERRORS, c), of_moments, pushes, rows, columns)
             for f in range(0, n_inputs, BLOCK):
                 count, inputs = min(BLOCK, n_inputs - f), turned(part(x, 0, f))
                 if moving:

@@ -25,7 +25,8 @@ import numpy as np
 from bioneuro._jit.borrow import borrowed
 from bioneuro._jit.dispatch import call
 from bioneuro._jit.kernel import kernel, scalar
-from bioneuro._jit.simd import PANEL, part, stored, turned
+from bioneuro._jit.matrix import part, stored, turned
+from bioneuro._jit.simd import PANEL
 from bioneuro._jit.team import barrier, enter, share, team_of_one
 from feedforward.deferred import block_of
 from feedforward.tables import (
@@ -265,7 +266,7 @@ def _loss(plan, data, begin, rows, worker, workers):
 
 
 @scalar
-def _alone(plan, p, rows):
+def _by_one(plan, p, rows):
     """Whether one worker does all for this population, which sends to the outputs alone: their weights, few, then stay
     in its cache, where more time would be lost by sending them to and fro than one row of errors takes."""
     at, n_last = plan.populations[p], plan.populations.shape[0] - 1
@@ -284,7 +285,7 @@ def _backward(plan, learning, p, rows, worker, workers):
     if p == plan.populations.shape[0] - 1 and at[MASK] < 0 and at[BATCH] < 0 and not at[BACKWARD]:
         return False
     c0, c1 = share(at[WIDTH], worker, workers, PANEL)
-    if _alone(plan, p, rows):
+    if _by_one(plan, p, rows):
         c0, c1 = np.int64(0), at[WIDTH] if worker == workers - 1 else np.int64(0)
     columns = c1 - c0
     if columns == 0:
@@ -355,7 +356,7 @@ def _update(plan, data, learning, constants, p, rows, done, worker, workers):
             _step(learning, edge[WEIGHTS] + c0, columns, constants, edge[OWN], scratch, GRADIENTS)
         elif at[WIDTH] <= PANEL:
             u0, u1 = share(pre[SIZE], worker, workers, PAD)
-            if _alone(plan, edge[PRE], rows):
+            if _by_one(plan, edge[PRE], rows):
                 u0, u1 = np.int64(0), pre[SIZE] if worker == workers - 1 else np.int64(0)
             _update_panel(plan, data, learning, constants, edge, _FIRST, u0, u1, rows, worker)
         else:

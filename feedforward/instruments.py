@@ -15,7 +15,7 @@ import numpy as np
 
 from bioneuro import memory
 from bioneuro._jit.gemm import matmul
-from bioneuro._jit.simd import Matrix
+from bioneuro._jit.matrix import Matrix
 from bioneuro.blas import one_blas_thread
 from bioneuro.errors import InvalidInput, check_number
 from bioneuro.parameters import Parameters

@@ -19,7 +19,8 @@ from __future__ import annotations
 import numpy as np
 
 from bioneuro._jit.kernel import Slot, scalar
-from bioneuro._jit.simd import rows_of, stretch
+from bioneuro._jit.matrix import rows_of
+from bioneuro._jit.simd import stretch
 
 value = Slot("value(z, c) -> a")
 slope = Slot("slope(z, a, c) -> f'(z)")

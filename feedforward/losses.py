@@ -20,7 +20,8 @@ import numpy as np
 
 from bioneuro._jit.kernel import Slot, scalar, specialise
 from bioneuro._jit.math import exp, log, sigmoid, softplus
-from bioneuro._jit.simd import Matrix, dot_gap, largest, rows_of, scaled_gap, stretch, total
+from bioneuro._jit.matrix import Matrix, rows_of
+from bioneuro._jit.simd import dot_gap, largest, scaled_gap, stretch, total
 from bioneuro.errors import InvalidInput, check_field, choose
 from feedforward import kernels
 

@@ -15,9 +15,9 @@ import numpy as np
 
 from bioneuro._jit.gemm import matmul
 from bioneuro._jit.keys import Key
+from bioneuro._jit.matrix import Matrix
 from bioneuro._jit.random import fill_normal, fill_uniform
 from bioneuro._jit.rows import softmax_rows
-from bioneuro._jit.simd import Matrix
 from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number, choose
 from bioneuro.optim.transform import Transform, weights_of
 from bioneuro.parameters import Parameters

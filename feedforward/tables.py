@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 
 from bioneuro._jit.kernel import scalar
-from bioneuro._jit.simd import PANEL, stored
+from bioneuro._jit.matrix import stored
+from bioneuro._jit.simd import PANEL
 
 PAD = 16  # numbers that rows are padded to: a register, and a cache line of float32
 GAP = 1024  # numbers that nobody writes behind what a worker writes: the processor fetches ahead within 4 KB

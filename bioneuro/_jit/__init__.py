@@ -8,6 +8,7 @@ distributions   single draws inside kernels
 random          arrays of draws, permutations, hashes of rows
 math            exp, log, sigmoid, tanh, softplus
 rows            softmax and log-sum-exp of rows
+matrix          matrices within flat arrays, and views of them
 simd            blocks of vector code, each beside the loop that it replaces
 gemm            matrix products whose rows do not depend on the batch
 sparse          products of binary, sparse and -1/+1 rows with a matrix

@@ -20,18 +20,8 @@ from numba.extending import intrinsic
 from bioneuro._jit.borrow import borrowed
 from bioneuro._jit.dispatch import address, call
 from bioneuro._jit.kernel import Slot, kernel, scalar, specialise
-from bioneuro._jit.simd import (
-    DOT_COLUMNS,
-    DOT_ROWS,
-    PANEL,
-    TILE_ROWS,
-    TILE_VECTORS,
-    Matrix,
-    dot_tile,
-    lanes,
-    part,
-    tile,
-)
+from bioneuro._jit.matrix import Matrix, part
+from bioneuro._jit.simd import DOT_COLUMNS, DOT_ROWS, PANEL, TILE_ROWS, TILE_VECTORS, dot_tile, lanes, tile
 from bioneuro.errors import InvalidInput
 
 _FAR = 1 << 40  # numbers; kernels are told how many there are

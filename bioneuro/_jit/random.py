@@ -103,7 +103,7 @@ def fill_bernoulli(key: Key, step: int, p, out: np.ndarray, rows=0) -> np.ndarra
     `fill_uniform`.
     """
     lines, rows = _layout(out, rows, "iufb")
-    draw_bernoulli(key.words, rows, _step(step), _broadcast(p, lines), lines)
+    draw_bernoulli(key.words, rows, _step(step), _broadcast(p, lines), lines, 0, lines.shape[1])
     return out
 
 
@@ -182,14 +182,18 @@ draw_normal = specialise(_fill, convert=normal_from, kind=NORMAL)
 
 
 @kernel
-def draw_bernoulli(key, rows, step, p, out):
-    """out_ij = 1 if the uniform draw of (row i, unit j) is below p_ij, else 0; p, out: (n, m)."""
+def draw_bernoulli(key, rows, step, p, out, begin, end):
+    """out_ij = 1 if the uniform draw of (row i, unit j) is below p_ij, else 0; p, out: (n, m).
+
+    For the units from `begin`, a multiple of 4, to `end`: they may be drawn together or apart.
+    """
     words = np.empty(CHUNK + SPARE, np.uint64)
     p, out = borrowed((p, out))
     for i in range(out.shape[0]):
-        for start in range(0, out.shape[1], CHUNK):
-            piece, means = out[i, start : start + CHUNK], p[i, start : start + CHUNK]
-            draw_words(key, rows[i], step, UNIFORM, start, piece.shape[0], words)
+        for start in range(begin, end, CHUNK):
+            last = min(start + CHUNK, end)
+            piece, means = out[i, start:last], p[i, start:last]
+            draw_words(key, rows[i], step, UNIFORM, start, last - start, words)
             for unit in range(piece.shape[0]):
                 piece[unit] = uniform64(words[unit]) < means[unit]
 

@@ -4,11 +4,10 @@ Numba's loops keep one partial result in a register, or many in memory; these bl
 registers while they run down the inner axis. `lanes(dtype)` numbers fill one register of the processor that compiles,
 and LLVM splits what the processor lacks.
 
-A matrix is handed over as a `Matrix`, a flat array with the position of the first element and the distance to the next
-row and column, which covers parts, transposes and padded rows without copies. **Nothing is checked here**: callers hold
-the bounds. The products in x y + z are fused, with one rounding, where the processor can fuse them, and rounded twice
-where it cannot. Sums run in the order that each loop shows, so that a result depends on the processor only through this
-and, in `dot_tile` and `dot`, through the number of lanes: rounding errors, no more.
+A matrix is handed over as a `Matrix` (`matrix.py`). **Nothing is checked here**: callers hold the bounds. The products
+in x y + z are fused, with one rounding, where the processor can fuse them, and rounded twice where it cannot. Sums run
+in the order that each loop shows, so that a result depends on the processor only through this and, in `dot_tile` and
+`dot`, through the number of lanes: rounding errors, no more.
 
 Each decorated function below is its loop: the JIT compiles the vector code registered with it; with the JIT off the
 loop itself runs, and `block.loop` is the loop in any case.
@@ -16,16 +15,12 @@ loop itself runs, and `block.loop` is the loop in any case.
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 import numpy as np
 from llvmlite import ir
-from numba import carray, types
-from numba.core import cgutils, imputils
-from numba.extending import intrinsic
+from numba import types
 
 from bioneuro._jit.emit import ADDS_FROM_MEMORY, INDEX, INT32, REGISTER_BYTES, REGISTERS, Emitter, vector_code
-from bioneuro._jit.kernel import instruction_for, scalar, twin_of
+from bioneuro._jit.matrix import at
 
 TILE_ROWS = 6  # rows of a tile of products; with TILE_VECTORS registers a row it fills three quarters of the registers
 TILE_VECTORS = 4 if REGISTERS == 32 else 2
@@ -35,89 +30,6 @@ PANEL = 64  # columns of a matrix that is stored panel by panel; whole registers
 _AHEAD = 8192  # bytes that patterns are fetched ahead: what memory sends in the time that it takes to answer
 STRIP_VECTORS = REGISTERS // 2  # registers of a strip, the tile of one row
 WIDE_STRIP_VECTORS = REGISTERS if ADDS_FROM_MEMORY else STRIP_VECTORS  # where rows are added as they are
-
-
-class Matrix(NamedTuple):
-    """A matrix within a flat array: element (i, j) is values[start + i row + j column]."""
-
-    values: np.ndarray
-    start: int
-    row: int
-    column: int
-
-
-def stored(values, start, row):
-    """The matrix with contiguous rows that begins at `start` in `values`; its rows are `row` apart."""
-    return Matrix(values, np.int64(start), np.int64(row), np.int64(1))
-
-
-def part(m, i, j):
-    """The matrix that begins at element (i, j) of `m`."""
-    return Matrix(m.values, m.start + i * m.row + j * m.column, m.row, m.column)
-
-
-def turned(m):
-    """The transpose of `m`: the same numbers, read the other way."""
-    return Matrix(m.values, m.start, m.column, m.row)
-
-
-def rows_of(m, rows):
-    """`rows` rows of `m` as an array, (rows, m.row); a part of a matrix owns the first numbers of each row."""
-    size = m.values.itemsize
-    return np.lib.stride_tricks.as_strided(m.values[m.start :], (rows, m.row), (m.row * size, size))
-
-
-@twin_of(rows_of)
-def _(m, rows):
-    return lambda m, rows: carray(_address(m.values, m.start), (rows, m.row))
-
-
-@intrinsic
-def _address(typing, values, start):
-    def generate(context, builder, signature, arguments):
-        data = context.make_array(values)(context, builder, arguments[0]).data
-        return builder.gep(data, [arguments[1]])
-
-    return types.CPointer(values.dtype)(values, types.intp), generate
-
-
-@scalar
-def at(m, i, j):
-    """Where element (i, j) of `m` lies in `m.values`."""
-    return m.start + i * m.row + j * m.column
-
-
-@instruction_for(stored)
-def _(typing, values, start, row):
-    matrix = types.NamedTuple([values, *[types.int64] * 3], Matrix)
-
-    def generate(context, builder, signature, given):
-        return _matrix(context, builder, matrix, *given, INDEX(1))
-
-    return matrix(values, types.int64, types.int64), generate
-
-
-@instruction_for(part)
-def _(typing, m, i, j):
-    def generate(context, builder, signature, given):
-        (values, start, row, column), i, j = cgutils.unpack_tuple(builder, given[0]), *given[1:]
-        start = builder.add(builder.add(start, builder.mul(i, row)), builder.mul(j, column))
-        return _matrix(context, builder, m, values, start, row, column)
-
-    return m(m, types.int64, types.int64), generate
-
-
-@instruction_for(turned)
-def _(typing, m):
-    def generate(context, builder, signature, given):
-        values, start, row, column = cgutils.unpack_tuple(builder, given[0])
-        return _matrix(context, builder, m, values, start, column, row)
-
-    return m(m), generate
-
-
-def _matrix(context, builder, kind, *fields):
-    return imputils.impl_ret_borrowed(context, builder, kind, context.make_tuple(builder, kind, fields))
 
 
 def _lanes_loop(array):

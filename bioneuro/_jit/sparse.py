@@ -10,7 +10,8 @@ from __future__ import annotations
 import numpy as np
 
 from bioneuro._jit.kernel import kernel
-from bioneuro._jit.simd import STRIP_VECTORS, WIDE_STRIP_VECTORS, add_signed, lanes, part, sum_rows, sum_scaled_rows
+from bioneuro._jit.matrix import part
+from bioneuro._jit.simd import STRIP_VECTORS, WIDE_STRIP_VECTORS, add_signed, lanes, sum_rows, sum_scaled_rows
 
 _ONE = np.uint64(1)
 

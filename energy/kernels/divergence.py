@@ -13,9 +13,11 @@ import numpy as np
 
 from bioneuro._jit.gemm import BLOCK_ROWS, in_blocks, multiply, multiply_nt
 from bioneuro._jit.kernel import kernel, scalar, specialise
-from bioneuro._jit.simd import PANEL, Matrix, part, rows_of, turned
+from bioneuro._jit.matrix import Matrix, part, rows_of, turned
+from bioneuro._jit.random import draw_bernoulli
+from bioneuro._jit.simd import PANEL
 from bioneuro._jit.team import barrier, enter, share
-from energy.kernels.rbm import draw_units, squash_units
+from energy.kernels.rbm import squash_units
 
 
 class Phase(NamedTuple):
@@ -42,7 +44,7 @@ def contrast(team, worker, machine, gradient, observed, data, model, first, swee
     v0, v1 = share(n_visible, worker, workers, PANEL)
     h0, h1 = share(n_hidden, worker, workers, PANEL)
     _up(machine, observed, data.hidden_means, h0, h1)
-    draw_units(data.words, data.rows, np.uint64(2 * first), data.hidden_means, data.hidden, h0, h1)
+    draw_bernoulli(data.words, data.rows, np.uint64(2 * first), data.hidden_means, data.hidden, h0, h1)
     if not barrier(team):
         return
     _down(machine, data, 2 * first + 1, v0, v1)
@@ -53,7 +55,7 @@ def contrast(team, worker, machine, gradient, observed, data, model, first, swee
     begin = first + 1 if follows else first
     for sweep in range(begin, begin + sweeps):
         _up(machine, model.visible, model.hidden_means, h0, h1)
-        draw_units(model.words, model.rows, np.uint64(2 * sweep), model.hidden_means, model.hidden, h0, h1)
+        draw_bernoulli(model.words, model.rows, np.uint64(2 * sweep), model.hidden_means, model.hidden, h0, h1)
         if not barrier(team):
             return
         _down(machine, model, 2 * sweep + 1, v0, v1)
@@ -84,7 +86,7 @@ def _down(machine, chains, half_sweep, begin, end):
         weights, to = part(_matrix(machine.weights), begin, 0), part(_matrix(means), 0, begin)
         multiply_nt(_matrix(hidden), weights, to, hidden.shape[0], end - begin, hidden.shape[1], True, PANEL)
     squash_units(machine.visible_alive, means, begin, end)
-    draw_units(chains.words, chains.rows, np.uint64(half_sweep), means, chains.visible, begin, end)
+    draw_bernoulli(chains.words, chains.rows, np.uint64(half_sweep), means, chains.visible, begin, end)
 
 
 @kernel

@@ -9,8 +9,7 @@ import numpy as np
 
 from bioneuro._jit.kernel import kernel
 from bioneuro._jit.math import sigmoid, softplus
-from bioneuro._jit.philox import uniform64
-from bioneuro._jit.random import CHUNK, SPARE, UNIFORM, draw_words
+from bioneuro._jit.random import draw_bernoulli
 
 
 @kernel
@@ -24,9 +23,13 @@ def unit_means(fields, alive, inverse_temperature, means):
 
 @kernel
 def sample_units(fields, alive, inverse_temperature, key, rows, step, means, states):
-    """`unit_means`, and states_ij = 1 with probability means_ij, else 0; the draws are those of `draw_units`."""
+    """`unit_means`, and states_ij = 1 with probability means_ij, else 0.
+
+    key : (2,) uint64; rows : (n,) uint64, the stream of each row; step : uint64. The draw of a unit depends on these
+    and its place j alone, so that rows may be computed together or apart.
+    """
     unit_means(fields, alive, inverse_temperature, means)
-    draw_units(key, rows, step, means, states, 0, means.shape[1])
+    draw_bernoulli(key, rows, step, means, states, 0, means.shape[1])
 
 
 @kernel
@@ -37,23 +40,6 @@ def squash_units(alive, means, begin, end):
         row = means[i, begin:end]
         for j in range(row.shape[0]):
             row[j] = living[j] * sigmoid(row[j])
-
-
-@kernel
-def draw_units(key, rows, step, means, states, begin, end):
-    """states_ij = 1 with probability means_ij, else 0, for the units from `begin` (a multiple of 4) to `end`.
-
-    key : (2,) uint64; rows : (n,) uint64, the stream of each row; step : uint64. The draw of a unit depends on these
-    and its place j alone, so that rows and units may be drawn together or apart.
-    """
-    words = np.empty(CHUNK + SPARE, np.uint64)
-    for i in range(means.shape[0]):
-        for start in range(begin, end, CHUNK):
-            last = min(start + CHUNK, end)
-            piece, chances = states[i, start:last], means[i, start:last]
-            draw_words(key, rows[i], step, UNIFORM, start, last - start, words)
-            for unit in range(piece.shape[0]):
-                piece[unit] = uniform64(words[unit]) < chances[unit]
 
 
 @kernel

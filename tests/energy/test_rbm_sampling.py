@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from bioneuro._jit.keys import Key
-from bioneuro._jit.random import CHUNK
+from bioneuro._jit.random import CHUNK, draw_bernoulli
 from bioneuro.errors import InvalidInput
-from energy.kernels.rbm import draw_units
 from energy.sampling import first_states, gibbs
 from tests.energy.test_rbm import machine
 from tests.naive import rbm as naive
@@ -109,9 +108,9 @@ def test_a_unit_draws_the_same_number_whichever_units_are_drawn_with_it():
     means = np.random.default_rng(2).random((2, 2 * CHUNK + 100))
     together, apart = np.full_like(means, -1), np.full_like(means, -1)
     stream = KEY.words, np.arange(2, dtype=np.uint64), np.uint64(3), means
-    draw_units(*stream, together, 0, means.shape[1])
+    draw_bernoulli(*stream, together, 0, means.shape[1])
     for begin in range(0, means.shape[1], 100):
-        draw_units(*stream, apart, begin, min(begin + 100, means.shape[1]))
+        draw_bernoulli(*stream, apart, begin, min(begin + 100, means.shape[1]))
     np.testing.assert_array_equal(together, apart)
     assert set(apart.flat) == {0, 1}
 

@@ -3,7 +3,7 @@ import pytest
 
 from bioneuro import Dense, Parameters, Population, Topology, optim
 from bioneuro._jit.keys import Key
-from bioneuro._jit.simd import Matrix
+from bioneuro._jit.matrix import Matrix
 from bioneuro.errors import InvalidInput, UnsupportedTopology
 from bioneuro.initializers import initialise
 from bioneuro.topology.units import ELU, UNITS, BipolarReLU, FReLU, LeakyReLU, PReLU, ReLU, Sigmoid, as_unit

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from bioneuro._jit.keys import Key
+from bioneuro._jit.matrix import Matrix
 from bioneuro._jit.random import CHUNK, fill_uniform
-from bioneuro._jit.simd import Matrix
 from feedforward.activations import ACTIVATIONS, backward_kernel, forward_kernel
 from feedforward.batch_kernels import drop, sum_rows
 from feedforward.losses import loss_for

@@ -14,6 +14,7 @@ from llvmlite import binding
 
 from bioneuro._jit import simd
 from bioneuro._jit.kernel import kernel
+from bioneuro._jit.matrix import Matrix
 from bioneuro._jit.philox import philox_blocks as philox_block
 
 ARM = "aarch64-unknown-linux-gnu"
@@ -90,7 +91,7 @@ def philox_blocks(c0, c1, c2, c3, k0, k1, words, start):
 
 
 FLAT = numba.types.Array(numba.float32, 1, "C")
-MATRIX = numba.typeof(simd.Matrix(np.empty(1, np.float32), 0, 1, 1))
+MATRIX = numba.typeof(Matrix(np.empty(1, np.float32), 0, 1, 1))
 ROWS = numba.types.Array(numba.int32, 1, "C")
 WORDS = numba.types.Array(numba.uint64, 1, "C")
 WORD, INT, FLAG, NONE, NUMBER = numba.uint64, numba.int64, numba.boolean, numba.none, numba.float32

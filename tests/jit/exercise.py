@@ -12,6 +12,7 @@ import numpy as np
 
 from bioneuro._jit import distributions, gemm, math, random, rows, simd, sparse
 from bioneuro._jit.kernel import Slot, kernel, kernel_statistics, scalar, specialise
+from bioneuro._jit.matrix import Matrix, at, stored, turned
 
 function = Slot("function(x)")
 
@@ -25,7 +26,7 @@ def _apply(x, out):
 def _square(block, first, rows, columns, power):
     for i in range(rows):
         for j in range(columns):
-            block.values[simd.at(block, i, j)] **= power
+            block.values[at(block, i, j)] **= power
 
 
 @kernel
@@ -35,7 +36,7 @@ def _overlap(words):
 
 @kernel
 def _transposed_product(a, b, out):
-    gemm.multiply(simd.turned(a), simd.stored(b.values, b.start, b.row), out, 9, 40, 9, False)
+    gemm.multiply(turned(a), stored(b.values, b.start, b.row), out, 9, 40, 9, False)
 
 
 @kernel
@@ -72,7 +73,7 @@ def results(dtype):
     yield "product", gemm.matmul(z, np.ascontiguousarray(z.T))
     squares = np.empty((9, 40), dtype)
     matrices = tuple(
-        simd.Matrix(x.reshape(-1), 0, width, 1) for x, width in ((whole[:, :9].copy(), 9), (whole, 40), (squares, 40))
+        Matrix(x.reshape(-1), 0, width, 1) for x, width in ((whole[:, :9].copy(), 9), (whole, 40), (squares, 40))
     )
     specialise(gemm.in_blocks, finished=_square)(*matrices, 9, 40, 9, True, 2)
     yield "exact product with an epilogue", squares.copy()
@@ -80,11 +81,11 @@ def results(dtype):
     yield "exact product of a transpose", squares
 
     lists, factors, words = np.array([3, 0, 8], np.int32), whole[0, :3].copy(), np.array([2**63 + 5, 6], np.uint64)
-    sums, matrix = np.zeros((3, 77), dtype), simd.Matrix(whole.reshape(-1), 0, 40, 1)
+    sums, matrix = np.zeros((3, 77), dtype), Matrix(whole.reshape(-1), 0, 40, 1)
     sparse.multiply_binary(lists, 0, 3, matrix, 37, sums[0], 0, False)
     sparse.multiply_sparse(lists, factors, 0, 3, matrix, 37, sums[1], 0, True)
     begins, ends = np.array([0, 1]), np.array([2, 3])
-    two_rows = simd.Matrix(np.zeros(2 * 40, dtype), 0, 40, 1)
+    two_rows = Matrix(np.zeros(2 * 40, dtype), 0, 40, 1)
     sparse.multiply_sparse_rows(begins, ends, lists, factors, matrix, two_rows, 2, 37, False)
     yield "exact products of sparse rows", two_rows.values.copy()
     sparse.add_pattern(words, 0, matrix.values, 0, sums[2], 0, 77)

@@ -7,7 +7,8 @@ import pytest
 from bioneuro._jit.gemm import BLOCK_ROWS, DEPTH, in_blocks, matmul, matmul_nt, multiply, multiply_nt
 from bioneuro._jit.kernel import kernel_statistics, scalar, specialise
 from bioneuro._jit.math import sigmoid
-from bioneuro._jit.simd import PANEL, Matrix, at, turned
+from bioneuro._jit.matrix import Matrix, at, turned
+from bioneuro._jit.simd import PANEL
 from bioneuro.errors import InvalidInput
 from tests.naive import jit_gemm
 

@@ -7,7 +7,7 @@ from numba.core.errors import TypingError
 
 from bioneuro._jit import simd
 from bioneuro._jit.kernel import kernel
-from bioneuro._jit.simd import Matrix, part, turned
+from bioneuro._jit.matrix import Matrix, at, part, rows_of, turned
 from bioneuro._jit.sparse import add_pattern, multiply_binary, multiply_sparse
 from tests.jit.blocks import (
     add_signed,
@@ -222,13 +222,13 @@ def test_parts_and_transposes_are_the_same_numbers():
     values = np.arange(20.0)
     m = Matrix(values, 0, 5, 1)
     for i, j in ((0, 0), (2, 3)):
-        assert values[simd.at(part(m, 1, 1), i, j)] == values.reshape(4, 5)[1 + i, 1 + j]
-        assert values[simd.at(turned(m), j, i)] == values.reshape(4, 5)[i, j]
+        assert values[at(part(m, 1, 1), i, j)] == values.reshape(4, 5)[1 + i, 1 + j]
+        assert values[at(turned(m), j, i)] == values.reshape(4, 5)[i, j]
 
 
 @kernel
 def add_to_rows(m, rows, columns):
-    seen = simd.rows_of(m, rows)
+    seen = rows_of(m, rows)
     for i in range(rows):
         row = seen[i]
         for j in range(columns):
