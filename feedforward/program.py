@@ -20,6 +20,7 @@ from bioneuro.optim.fused import Fused, Own, fuse
 from bioneuro.optim.kernels import N_OWN, OWN
 from bioneuro.parameters import Parameters, aligned_zeros
 from bioneuro.topology import OneToOne
+from bioneuro.training.batches import n_batches
 from feedforward import tables
 from feedforward.deferred import room_of
 from feedforward.epoch import train
@@ -114,7 +115,7 @@ class Program:
         self.pace_of_team, self.pace_of_one = None, step  # seconds a step
         self.y, self.weights = self._plain(y), self._plain([] if weights is None else weights)
         self.inputs = self._inputs(self._plain(X), backprop)
-        self.learning = self._learning(parameters, backprop, -(-(n_rows or len(X)) // batch_size))
+        self.learning = self._learning(parameters, backprop, n_batches(n_rows or len(X), batch_size))
         self.plan = self._plan(backprop)
 
     def _seconds(self, parameters: Parameters) -> float:
