@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from bioneuro._jit.kernel import kernel, scalar
+from bioneuro._jit.kernel import Slot, kernel, scalar, specialise
 from bioneuro._jit.matrix import part, rows_of
 from bioneuro._jit.philox import uniform32
 from bioneuro._jit.processor import fetch
 from bioneuro._jit.random import CHUNK, SPARE, UNIFORM, draw_normal, draw_words
-from bioneuro._jit.simd import lanes, sum_down
+from bioneuro._jit.simd import add_down, lanes, sum_down
 from bioneuro._jit.team import share
 
 SHIFT, GAIN, MEAN, VARIANCE = range(4)  # rows of `own`, what a normalised population learns; SHIFT is its bias
@@ -99,30 +99,30 @@ def jitter(x, key, sigma, rows, columns, step, worker, workers):
 # -- bias, dropout, one-to-one projections -----------------------------------------------------------------------------
 
 
-@kernel
-def add_row(z, row, rows, columns):
-    """z_i += row, for every i."""
-    targets = rows_of(z, rows)
-    for i in range(rows):
-        target = targets[i]
-        for j in range(columns):
-            target[j] += row[j]
-    return 0
+strip = Slot("strip(vectors, m, rows, vector, first, columns), a block of `simd` for so many registers of a row")
 
 
-@kernel
-def sum_rows(m, out, rows, columns):
-    """out = sum over i of m_i."""
-    width, j = lanes(out), 0
+def _in_strips(m, vector, rows, columns):
+    """What `strip` does, to rows of any length: loops over short rows would take longer to begin than to run."""
+    width, j = lanes(vector), 0
     while j + 4 * width <= columns:
-        sum_down(4, part(m, 0, j), rows, out, j, None)
+        strip(4, part(m, 0, j), rows, vector, j, None)
         j += 4 * width
-    while j + width <= columns:
-        sum_down(1, part(m, 0, j), rows, out, j, None)
+    if j + 2 * width <= columns:
+        strip(2, part(m, 0, j), rows, vector, j, None)
+        j += 2 * width
+    if j + width <= columns:
+        strip(1, part(m, 0, j), rows, vector, j, None)
         j += width
     if j < columns:
-        sum_down(1, part(m, 0, j), rows, out, j, columns - j)
+        strip(1, part(m, 0, j), rows, vector, j, columns - j)
     return 0
+
+
+add_row = specialise(_in_strips, strip=add_down)
+"""(m, row, rows, columns): m_i += row, for every i."""
+sum_rows = specialise(_in_strips, strip=sum_down)
+"""(m, out, rows, columns): out = sum over i of m_i."""
 
 
 @kernel

@@ -19,7 +19,7 @@ from __future__ import annotations
 import numpy as np
 
 from bioneuro._jit.kernel import Slot, scalar
-from bioneuro._jit.matrix import rows_of
+from bioneuro._jit.matrix import Matrix, rows_of
 from bioneuro._jit.simd import stretch
 
 value = Slot("value(z, c) -> a")
@@ -87,7 +87,7 @@ def backward_learning(delta, z, a, rows, columns, theta, constant, gradient, at)
 
 
 def loss(z, a, delta, y, where, weights, total, begin, end, losses):
-    """Row by row, rows in full width: what lies behind the outputs is padding.
+    """Row by row, rows in full width: what lies behind the outputs is padding, zeros in delta, and stays so.
 
     What `prepare` leaves in `losses` of a row is `known` to its loss.
     """
@@ -95,13 +95,18 @@ def loss(z, a, delta, y, where, weights, total, begin, end, losses):
     inputs, outputs, deltas = rows_of(z, end), rows_of(a, end), rows_of(delta, end)
     for i in range(begin, end):
         losses[i] = row_loss(inputs[i], outputs[i], y[where[i]], deltas[i], losses[i])
-    nothing, errors = z.values.dtype.type(0), delta.row
+    if weights.shape[0] == 0:
+        factor = z.values.dtype.type(1 / total)
+        errors = rows_of(Matrix(delta.values, delta.start + begin * delta.row, (end - begin) * delta.row, 1), 1)[0]
+        for k in range(errors.shape[0]):
+            errors[k] *= factor
+        return 0
+    nothing = z.values.dtype.type(0)
     for i in range(begin, end):  # a loop of its own: what was just written in parts is slow to read as a whole
-        weight = np.float64(weights[where[i]]) if weights.shape[0] else 1.0
-        factor = z.values.dtype.type(weight / total if weight != 0 else 0.0)
-        if factor != 0:
-            stretch(deltas[i], 0, nothing, factor, deltas[i], 0, y.shape[1])
+        weight = np.float64(weights[where[i]])
+        if weight != 0:
+            stretch(deltas[i], 0, nothing, z.values.dtype.type(weight / total), deltas[i], 0, delta.row)
+            losses[i] *= weight
         else:  # whatever they are, NaN included
-            deltas[i, :errors] = 0
-        losses[i] = weight * losses[i] if weight != 0 else 0.0
+            deltas[i, : delta.row], losses[i] = 0, 0
     return 0

@@ -127,19 +127,19 @@ def cross_entropy_of_sigmoid(z, a, y, delta, known):
 
 
 @scalar
-def cross_entropy_of_softmax(z, a, y, delta, log_norm):
+def cross_entropy_of_softmax(z, a, y, delta, log_mass):
     """L = sum y (ln sum_i e^z_i - z); dL/dz_j = a_j sum_i y_i - y_j.
 
-    With m the largest z, L = (ln sum_i e^z_i - m) sum y + sum y (m - z), in which nothing cancels.
+    With m the largest z, L = ln(sum e^(z - m)) sum y + sum y (m - z), in which nothing cancels.
     """
     n = y.shape[0]
     top, mass = largest(z, 0, n), total(y, 0, n)
     scaled_gap(a, 0, mass, y, 0, delta, 0, n)
-    return (log_norm - top) * mass + dot_gap(y, 0, top, z, 0, n)
+    return log_mass * mass + dot_gap(y, 0, top, z, 0, n)
 
 
 @scalar
-def logistic_of_softmax(z, a, y, delta, log_norm):
+def logistic_of_softmax(z, a, y, delta, log_mass):
     """L = sum -y ln a - (1 - y) ln(1 - a); dL/dz_i = a_i - y_i - sum over j != i of a_i g_j.
 
     g_j = -y_j + (1 - y_j) a_j / (1 - a_j). For the largest a, which may round to 1, 1 - a is what the others have
@@ -152,7 +152,7 @@ def logistic_of_softmax(z, a, y, delta, log_norm):
     second = n - 1 if top == 0 else 0
     for j in range(n):
         second = j if j != top and z[j] > z[second] else second
-    rest = np.float64(0)
+    log_norm, rest = z[top] + log_mass, np.float64(0)
     for j in range(n):
         delta[j] = 0 if j == top else exp(z[j] - z[second])
         rest += delta[j]
@@ -186,24 +186,23 @@ def nothing(z, a, n, begin, end, losses):
 
 @scalar
 def softmax(z, a, n, begin, end, losses):
-    """a = softmax of the first n numbers of each row, ln of the sum of their powers to `losses`.
+    """a = softmax of the first n numbers of each row; to `losses`, ln sum e^(z - m), m the largest z.
 
     Padding takes part without a say. Step by step for all rows, so that a processor can work on several at a time.
     """
     inputs, outputs, zero, one = rows_of(z, end), rows_of(a, end), a.values.dtype.type(0), a.values.dtype.type(1)
     for i in range(begin, end):
-        losses[i] = top = largest(inputs[i], 0, n)
-        stretch(inputs[i], 0, top, one, outputs[i], 0, n)
+        stretch(inputs[i], 0, largest(inputs[i], 0, n), one, outputs[i], 0, n)
     powers = rows_of(Matrix(a.values, a.start + begin * a.row, (end - begin) * a.row, 1), 1)[0]
     for k in range(powers.shape[0]):  # all rows at once: one is too short to fill registers
         powers[k] = exp(min(powers[k], zero))
-    sums, norms = np.empty(end - begin), losses[begin:end]
-    for k in range(sums.shape[0]):
-        sums[k] = total(outputs[begin + k], 0, n)
-    for k in range(sums.shape[0]):
-        stretch(outputs[begin + k], 0, zero, a.values.dtype.type(1 / sums[k]), outputs[begin + k], 0, n)
-    for k in range(sums.shape[0]):
-        norms[k] += log(sums[k])
+    for i in range(begin, end):
+        losses[i] = total(outputs[i], 0, n)
+    for i in range(begin, end):
+        stretch(outputs[i], 0, zero, a.values.dtype.type(1 / losses[i]), outputs[i], 0, n)
+    norms = losses[begin:end]
+    for k in range(norms.shape[0]):
+        norms[k] = log(norms[k])
 
 
 # -- tables ------------------------------------------------------------------------------------------------------------

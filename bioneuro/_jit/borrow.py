@@ -44,7 +44,8 @@ class _Fields(AttributeTemplate):
 def _read_field(context, builder, borrowed, value, name):
     pointer = builder.bitcast(value, context.get_value_type(borrowed.kind).as_pointer())
     place = borrowed.kind.fields.index(name)
-    return builder.load(builder.gep(pointer, [ir.IntType(32)(0), ir.IntType(32)(place)]))
+    found = builder.load(builder.gep(pointer, [ir.IntType(32)(0), ir.IntType(32)(place)]))
+    return _without_owner(context, builder, borrowed.kind[place], found)  # once more: here LLVM sees that there is none
 
 
 def borrowed(values):

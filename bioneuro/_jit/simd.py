@@ -386,6 +386,37 @@ def sum_down(typing, vectors, m, rows, out, out0, columns):
     return types.void(vectors, m, types.intp, out, types.intp, limit), generate
 
 
+def _add_down_loop(vectors, m, rows, row, row0, columns):
+    """m[i, j] += row[row0 + j] in the first `rows` rows i; the columns as in `sum_rows`."""
+    for j in range(vectors * _lanes_loop(row) if columns is None else columns):
+        for i in range(rows):
+            m.values[at(m, i, j)] += row[row0 + j]
+
+
+@vector_code(_add_down_loop)
+def add_down(typing, vectors, m, rows, row, row0, columns):
+    n_vectors, all_there = vectors.literal_value, columns == types.none
+
+    def generate(context, builder, signature, arguments):
+        e = Emitter(context, builder, signature)
+        _, m, rows, row, row0, columns = arguments
+        m, row = e.matrix(1, m), e.address(3, row, row0)
+        parts = e.parts(n_vectors * e.lanes, None if all_there else columns)
+        added = [e.load(builder.gep(row, [part.column]), part.vector, part.mask) for part in parts]
+
+        def add(i, _):
+            for part, value in zip(parts, added, strict=True):
+                target = m.along(i, part.column)
+                e.store(builder.fadd(e.load(target, part.vector, part.mask), value), target, part.mask)
+            return []
+
+        e.loop(rows, [], add)
+        return context.get_dummy_value()
+
+    limit = types.none if all_there else types.intp
+    return types.void(vectors, m, types.intp, row, types.intp, limit), generate
+
+
 def _add_signed_loop(bits, m, m0, out, out0):
     """out[j] += m[j] where bit j of the word `bits` is 1, -m[j] where it is 0; 64 numbers.
 

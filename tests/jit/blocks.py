@@ -61,6 +61,11 @@ def scaled_gap(a, a0, factor, b, b0, out, out0, count):
 
 
 @kernel
+def add_down(m, rows, row, row0, columns):
+    simd.add_down(2, m, rows, row, row0, columns)
+
+
+@kernel
 def sum_down(m, rows, out, out0, columns):
     simd.sum_down(2, m, rows, out, out0, columns)
 
@@ -104,6 +109,7 @@ SIGNATURES = {
     largest: (FLAT, INT, INT),
     stretch: (FLAT, INT, NUMBER, NUMBER, FLAT, INT, INT),
     scaled_gap: (FLAT, INT, NUMBER, FLAT, INT, FLAT, INT, INT),
+    add_down: (MATRIX, INT, FLAT, INT, NONE),
     sum_down: (MATRIX, INT, FLAT, INT, NONE),
     sum_rows: (ROWS, INT, INT, MATRIX, FLAT, INT, NONE, FLAG),
     sum_scaled_rows: (ROWS, FLAT, INT, INT, MATRIX, FLAT, INT, NONE, FLAG),

@@ -10,6 +10,7 @@ from bioneuro._jit.kernel import kernel
 from bioneuro._jit.matrix import Matrix, at, part, rows_of, turned
 from bioneuro._jit.sparse import add_pattern, multiply_binary, multiply_sparse
 from tests.jit.blocks import (
+    add_down,
     add_signed,
     count_differences,
     dot,
@@ -141,6 +142,18 @@ def test_rows_are_added_from_the_first_to_the_last(dtype, cut):
         assert_does_as_its_loop(sum_down, simd.sum_down, (2,), arguments, 2)
         sum_down(*arguments)
         assert (np.delete(out, np.arange(2, 2 + columns)) == 7).all()
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("cut", [0, 3])
+def test_a_row_is_added_to_every_row_and_to_nothing_between_them(dtype, cut):
+    draw, columns = np.random.default_rng(7), 2 * lanes(dtype) - cut
+    added = draw.standard_normal(columns + 4).astype(dtype)
+    for rows in (0, 1, 7):
+        before = draw.standard_normal((rows, columns)).astype(dtype)
+        m, expected = within_nan(before), within_nan(before + added[2 : 2 + columns])
+        assert_does_as_its_loop(add_down, simd.add_down, (2,), (m, rows, added, 2, columns if cut else None), 0)
+        np.testing.assert_array_equal(m.values, expected.values)
 
 
 @pytest.mark.parametrize("dtype", TYPES)
