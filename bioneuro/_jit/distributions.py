@@ -19,6 +19,8 @@ from bioneuro._jit.philox import open_uniform, philox, uniform32, uniform64
 UNIFORM, NORMAL, POISSON, BELOW = np.uint64(0), np.uint64(1), np.uint64(2), np.uint64(3)
 NEXT_ATTEMPT = np.uint64(256)  # added to the kind when a rejection asks for more words
 
+# |p - 1/2|, and its square, and sqrt(-ln p) where the formulas for normal numbers meet
+_NEAR, _NEAR_SQUARE, _FAR = 0.425, 0.180625, 5.0
 _ONE, _TWO, _THREE = np.uint64(1), np.uint64(2), np.uint64(3)
 _ZERO = np.uint64(0)
 _SMALL_RATE = 10.0  # below it the sum of probabilities is short, above it rejection is fast
@@ -47,12 +49,19 @@ _TAIL = (
 # fmt: on
 
 
-def uniform_from(word, like):
-    """A word as a number in [0, 1) of the type of `like`: 24 bits in float32, 53 in float64."""
+@scalar
+def uniforms_from(words, out):
+    """out_j = word j as a number in [0, 1): 24 bits in float32, 53 in float64."""
+    like = out.dtype.type(0)
+    for j in range(out.shape[0]):
+        out[j] = _uniform_like(words[j], like)
+
+
+def _uniform_like(word, like):
     return uniform32(word) if isinstance(like, np.float32) else uniform64(word)
 
 
-@twin_of(uniform_from)
+@twin_of(_uniform_like)
 def _(word, like):
     if like == types.float32:
         return lambda word, like: uniform32(word)
@@ -88,20 +97,35 @@ def normal(k0, k1, row, unit, step):
 
 
 @scalar
-def normal_from(word, like):
-    """A word as a standard normal number; float32 takes the rounded float64."""
-    return normal_quantile(open_uniform(word))
-
-
-@scalar
 def normal_quantile(p):
     """x with P(Z <= x) = p for 0 < p < 1, to 1e-15 relative (AS 241)."""
     q = p - 0.5
-    if abs(q) <= 0.425:
-        return q * _ratio(0.180625 - q * q, _CENTRE)
-    r = math.sqrt(-log(p if q < 0.0 else 1.0 - p))
-    x = _ratio(r - 1.6, _SHOULDER) if r <= 5.0 else _ratio(r - 5.0, _TAIL)
+    if abs(q) <= _NEAR:
+        return q * _ratio(_NEAR_SQUARE - q * q, _CENTRE)
+    r = _depth(p)
+    x = _ratio(r - 1.6, _SHOULDER) if r <= _FAR else _ratio(r - 5.0, _TAIL)
     return -x if q < 0.0 else x
+
+
+@scalar
+def normals_from(words, out):
+    """out_j = word j as a standard normal number: the same numbers, without a branch; float32 takes them rounded."""
+    tails = 0
+    for j in range(out.shape[0]):
+        p = open_uniform(words[j])
+        q, r = p - 0.5, _depth(p)
+        near, far = q * _ratio(_NEAR_SQUARE - q * q, _CENTRE), _ratio(r - 1.6, _SHOULDER)
+        out[j] = near if abs(q) <= _NEAR else (-far if q < 0.0 else far)
+        tails += r > _FAR
+    if tails:
+        for j in range(out.shape[0]):
+            out[j] = normal_quantile(open_uniform(words[j]))
+
+
+@scalar
+def _depth(p):
+    """sqrt(-ln p) for the smaller of p and 1 - p."""
+    return math.sqrt(-log(min(p, 1.0 - p)))
 
 
 @scalar

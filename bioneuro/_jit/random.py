@@ -23,11 +23,11 @@ from bioneuro._jit.distributions import (
     bernoulli,
     integer_below,
     normal,
-    normal_from,
+    normals_from,
     poisson,
     poisson_from,
     uniform,
-    uniform_from,
+    uniforms_from,
 )
 from bioneuro._jit.kernel import Slot, kernel, scalar, specialise
 from bioneuro._jit.keys import Key, seed_from
@@ -70,7 +70,7 @@ _MIX_0, _MIX_1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
 _HALF_WORD = np.uint64(32)
 _CLOSE = np.float32(2**-18)
 
-convert = Slot("convert(word, like) -> a number of the type of `like`")
+convert = Slot("convert(words, out), which fills out: its numbers, one for each word")
 kind = Slot("kind, the last counter word")
 
 
@@ -154,14 +154,13 @@ def hash_rows(X: np.ndarray) -> np.ndarray:
 
 
 def _fill(key, rows, step, out):
-    like, words = out.dtype.type(0), np.empty(CHUNK + SPARE, np.uint64)
+    words = np.empty(CHUNK + SPARE, np.uint64)
     out = borrowed(out)
     for i in range(out.shape[0]):
         for start in range(0, out.shape[1], CHUNK):
             piece = out[i, start : start + CHUNK]
             draw_words(key, rows[i], step, kind, start, piece.shape[0], words)
-            for unit in range(piece.shape[0]):
-                piece[unit] = convert(words[unit], like)
+            convert(words, piece)
 
 
 @kernel
@@ -177,8 +176,8 @@ def draw_words(key, row, step, kind, start, count, words):
         block += 1
 
 
-draw_uniform = specialise(_fill, convert=uniform_from, kind=UNIFORM)
-draw_normal = specialise(_fill, convert=normal_from, kind=NORMAL)
+draw_uniform = specialise(_fill, convert=uniforms_from, kind=UNIFORM)
+draw_normal = specialise(_fill, convert=normals_from, kind=NORMAL)
 
 
 @kernel

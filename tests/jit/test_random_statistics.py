@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import special, stats
 
-from bioneuro._jit.distributions import _poisson_log_probability, integer_below, normal_quantile
+from bioneuro._jit.distributions import _poisson_log_probability, integer_below, normal_quantile, normals_from
 from bioneuro._jit.kernel import kernel
 from bioneuro._jit.random import Key, fill_bernoulli, fill_normal, fill_poisson, fill_uniform, hash_rows, permutation
 
@@ -24,6 +24,11 @@ RARE = 1e-4  # chance that a correct generator would fail one of these tests for
 def _quantiles(p, out):
     for i in range(p.shape[0]):
         out[i] = normal_quantile(p[i])
+
+
+@kernel
+def _normals(words, out):
+    normals_from(words, out)
 
 
 @kernel
@@ -129,6 +134,19 @@ def test_normal_quantiles_agree_with_scipy_to_the_far_tails():
     _quantiles(p, out)
     # AS 241 states 1e-16; near 1/2 the reference itself is good to 1e-16 absolute
     np.testing.assert_allclose(out, special.ndtri(p), rtol=2e-14, atol=1e-15)
+
+
+@pytest.mark.parametrize("tails", [False, True])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_many_normal_numbers_are_the_quantiles_of_their_words(tails, dtype):
+    words = np.random.default_rng(0).integers(0, 2**64, 3000, np.uint64)
+    if tails:  # beyond 6.6 standard deviations, where one number in 2e10 lies
+        words[[7, 1500, 2999]] = 0, 2**28, 2**64 - 1
+    p, expected, out = ((words >> np.uint64(12)).astype(float) + 0.5) / 2**52, np.empty(3000), np.empty(3000, dtype)
+    _quantiles(p, expected)
+    _normals(words, out)
+    assert (abs(expected).max() > 6.6) == tails
+    np.testing.assert_array_equal(out, expected.astype(dtype))
 
 
 def test_hashes_of_similar_rows_look_like_independent_words():
