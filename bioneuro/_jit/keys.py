@@ -11,7 +11,7 @@ import numpy as np
 
 from bioneuro.errors import InvalidInput
 
-_HOST_LANE = 1 << 63  # last counter word of draws made by NumPy; kernels stay below it
+HOST_LANE = 1 << 63  # last counter word of draws made by NumPy; kernels stay below it
 
 
 class Key(NamedTuple):
@@ -47,7 +47,7 @@ class Key(NamedTuple):
 
     def generator(self) -> np.random.Generator:
         """Return NumPy's generator on this key, for draws outside kernels; it shares no counter with a kernel's."""
-        return np.random.Generator(np.random.Philox(key=self.words, counter=[0, 0, 0, _HOST_LANE]))
+        return np.random.Generator(np.random.Philox(key=self.words, counter=[0, 0, 0, HOST_LANE]))
 
     @classmethod
     def _digest(cls, parent: bytes, name: str | int) -> Key:

@@ -12,6 +12,7 @@ with key uint64 (2,) as `Key.words` gives it, rows uint64 (n,), step uint64, out
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 
 from bioneuro._jit.bits import multiply_wide
@@ -30,7 +31,7 @@ from bioneuro._jit.distributions import (
     uniforms_from,
 )
 from bioneuro._jit.kernel import Slot, kernel, scalar, specialise
-from bioneuro._jit.keys import Key, seed_from
+from bioneuro._jit.keys import HOST_LANE, Key, seed_from
 from bioneuro._jit.math import rough_sigmoid, sigmoid
 from bioneuro._jit.philox import BLOCKS, philox, philox_blocks, uniform32, uniform64
 from bioneuro.errors import InvalidInput, check_number
@@ -57,6 +58,7 @@ __all__ = [
     "philox",
     "poisson",
     "seed_from",
+    "shuffled",
     "uniform",
     "uniform32",
     "uniform64",
@@ -67,7 +69,7 @@ CHUNK = 640  # words drawn before they are used, in loops that vectorise
 SPARE = 4 * BLOCKS  # words that `draw_words` may write beyond those asked for
 _HASHED_AT_ONCE = 1 << 17  # numbers converted to float64 at a time
 _MIX_0, _MIX_1 = np.uint64(0x9E3779B97F4A7C15), np.uint64(0xD6E8FEB86659FD93)
-_HALF_WORD = np.uint64(32)
+_HALF_WORD, _LOW_HALF, _ZERO, _ONE = np.uint64(32), np.uint64(2**32 - 1), np.uint64(0), np.uint64(1)
 _CLOSE = np.float32(2**-18)
 
 convert = Slot("convert(words, out), which fills out: its numbers, one for each word")
@@ -133,6 +135,15 @@ def permutation(key: Key, step: int, n: int, row: int = 0) -> np.ndarray:
     """Return the numbers 0 .. n-1 in random order (int64), every order equally likely."""
     out = np.empty(check_number("n", n, low=0, integer=True), np.int64)
     draw_permutation(key.words, _step(row), _step(step), out)
+    return out
+
+
+def shuffled(key: Key, n: int) -> np.ndarray:
+    """Return `key.generator().permutation(n)`, for n < 2^32, in a fifth of the time."""
+    if numba.config.DISABLE_JIT:
+        return key.generator().permutation(n)
+    out = np.empty(check_number("n", n, low=0, high=2**32 - 1, integer=True), np.int64)
+    draw_shuffled(key.words, np.uint64(HOST_LANE), out)
     return out
 
 
@@ -247,6 +258,31 @@ def draw_permutation(key, row, step, out):
         other = np.int64(integer_below(key[0], key[1], row, np.uint64(place), step, np.uint64(place + 1)))
         out[place] = out[other]
         out[other] = place
+
+
+@kernel
+def draw_shuffled(key, lane, out):
+    """out = 0 .. n-1 in random order, as NumPy shuffles: from the end on, each place with one below it or itself.
+
+    Which one say the next 32 random bits, cut to as many as the place has, and the next again while they say more. A
+    word gives its lower half first; the first word is that of block 1.
+    """
+    words, half, start = np.empty(CHUNK + SPARE, np.uint64), 2 * CHUNK, 4
+    for place in range(out.shape[0]):
+        out[place] = place
+    mask = _LOW_HALF
+    for place in range(out.shape[0] - 1, 0, -1):
+        while mask >> _ONE >= np.uint64(place):
+            mask >>= _ONE
+        other = mask + _ONE
+        while other > np.uint64(place):
+            if half == 2 * CHUNK:
+                draw_words(key, _ZERO, _ZERO, lane, start, CHUNK, words)
+                half, start = 0, start + CHUNK
+            word = words[half // 2]
+            other = (word >> _HALF_WORD if half & 1 else word) & mask
+            half += 1
+        out[place], out[other] = out[other], out[place]
 
 
 @kernel

@@ -17,6 +17,7 @@ from bioneuro._jit.random import (
     fill_uniform_rows,
     hash_rows,
     permutation,
+    shuffled,
 )
 from bioneuro.errors import InvalidInput
 from tests.naive import jit_random as naive
@@ -158,6 +159,12 @@ def test_rates_may_differ_by_unit_and_zero_never_counts():
     out = fill_poisson(KEY, 0, rates, np.empty((2, 6), np.int64))
     expected = [[naive.poisson(KEY, i, j, 0, rate) if rate else 0 for j, rate in enumerate(rates)] for i in range(2)]
     assert out.tolist() == expected
+
+
+@pytest.mark.parametrize("n", [0, 1, 2, 3, 4, 5, 128, 129, 1797, 20_000])
+def test_shuffled_rows_are_those_of_numpy(n):
+    for name in range(5):
+        np.testing.assert_array_equal(shuffled(KEY.child(name), n), KEY.child(name).generator().permutation(n))
 
 
 @pytest.mark.parametrize("n", [0, 1, 2, 13])
