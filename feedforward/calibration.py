@@ -17,6 +17,7 @@ from bioneuro.blas import one_blas_thread
 from bioneuro.errors import InvalidInput, check_number
 from bioneuro.initializers import initialise
 from bioneuro.parameters import Parameters
+from bioneuro.sparse import as_rows
 from bioneuro.topology import Topology
 from feedforward.instruments import received
 from feedforward.network import Layer, Network
@@ -34,7 +35,7 @@ def lsuv(parameters: Parameters, X: np.ndarray, *, tolerance: float = 0.1, most:
     Parameters
     ----------
     parameters : where to begin; orthogonal ones in the paper.
-    X : (n, n_input), a batch as the network will see it.
+    X : (n, n_input), a batch as the network will see it; sparse matrices too.
     tolerance : how far from 1 a variance may stay. most : so many divisions a layer.
 
     Raises `InvalidInput` where nothing varies that reaches a layer.
@@ -62,7 +63,7 @@ def data_dependent(parameters: Parameters, X: np.ndarray, *, balance: bool = Tru
     Parameters
     ----------
     parameters : where to begin; the scale does not matter.
-    X : (n, n_input), rows as the network will see them.
+    X : (n, n_input), rows as the network will see them; sparse matrices too.
     balance : rescale layers by factors that leave the output as it is, so that the root mean square of dL/dW over that
         of W becomes the same for all projections, where errors at the output are N(0, 1). Only where all hidden units
         are homogeneous, f(c z) = c f(z) for c > 0, and no weights are shared; with skips, as nearly as factors can.
@@ -123,7 +124,7 @@ class _Own(NamedTuple):
 
 def _start(parameters: Parameters, X: np.ndarray) -> tuple[Network, Parameters, np.ndarray]:
     network = Network(parameters.topology)
-    X = np.ascontiguousarray(X, dtype=parameters.dtype)
+    X = as_rows(X, parameters.dtype)
     if X.ndim != 2 or X.shape[1] != network.input.size or len(X) < 2:
         raise InvalidInput(
             f"weights are calibrated on rows (n, {network.input.size}), n >= 2, as the network sees them; "

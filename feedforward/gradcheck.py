@@ -8,6 +8,7 @@ from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, check_number
 from bioneuro.initializers import initialise
 from bioneuro.parameters import Parameters
+from bioneuro.sparse import as_rows
 from bioneuro.topology import Topology
 from bioneuro.training.batches import Batch
 from bioneuro.training.checks import check_weights
@@ -66,7 +67,7 @@ def check_gradient(
     Parameters
     ----------
     topology : any that backprop runs; each parameter costs two passes, unless there are `directions`.
-    X, y : (b, n_input), (b, n_output); 5 random rows unless given.
+    X, y : (b, n_input), X sparse or not, and (b, n_output); 5 random rows unless given.
     loss, l2, dropout, noise : as in `Backprop`; dropout and noise draw the same in every pass.
     weights : (b,) >= 0, how much each row counts; all the same unless given.
     batch_norm : populations to be normalised, as in `with_batch_norm`; their gains are checked too.
@@ -79,7 +80,7 @@ def check_gradient(
     topology = with_batch_norm(topology, batch_norm)
     network = Network(topology)
     generator = Key.from_seed(0).child("gradient check").generator()
-    X = generator.normal(size=(5, network.input.size)) if X is None else np.asarray(X, dtype=np.float64)
+    X = generator.normal(size=(5, network.input.size)) if X is None else as_rows(X, np.float64)
     y = generator.random((len(X), network.output.size)) if y is None else np.asarray(y, dtype=np.float64)
     for name, given, size in (("X", X, network.input.size), ("y", y, network.output.size)):
         if given.shape != (len(X), size):

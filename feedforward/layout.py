@@ -36,15 +36,23 @@ class Layout:
     """The places of one training.
 
     populations : in the order of the tables, the input first. theta_size, space_size : lengths of the flat arrays.
+    sparse : inputs are taken entry by entry, and need no place.
     """
 
     def __init__(
-        self, backprop: Backprop, parameters: Parameters, batch_size: int, fused: Fused, deferred: Collection[str] = ()
+        self,
+        backprop: Backprop,
+        parameters: Parameters,
+        batch_size: int,
+        fused: Fused,
+        deferred: Collection[str] = (),
+        sparse: bool = False,
     ):
         self.backprop, self.network, self.batch_size = backprop, backprop.network, batch_size
         self.populations = (self.network.input, *(layer.population for layer in self.network.layers))
         self.addresses = Addresses(parameters.dtype)
         self._frozen, self._limits, self._deferred = fused.frozen, fused.limits, deferred
+        self._sparse = sparse
         self._number = {population.name: number for number, population in enumerate(self.populations)}
         self._places, self.theta_size, self._space_size = {}, 0, 0
         for own, (key, block) in enumerate(parameters.topology.layout.items()):
@@ -117,8 +125,9 @@ class Layout:
     def _place(self, row: np.ndarray, population: Population) -> None:
         """What every population has, inputs included."""
         row[tables.SIZE], row[tables.WIDTH] = population.size, padded(population.size)
-        row[tables.OUTPUT] = row[tables.INPUT] = row[tables.ARRIVED] = self._room(population)
-        row[tables.ERROR] = self._room(population)
+        rows = 0 if self._sparse and population is self.network.input else self.batch_size
+        row[tables.OUTPUT] = row[tables.INPUT] = row[tables.ARRIVED] = self._room(population, rows)
+        row[tables.ERROR] = self._room(population, rows)
         row[tables.EMITTED] = row[tables.OUTPUT]
         if population.name in self.backprop.dropout:
             row[tables.EMITTED], row[tables.MASK] = self._room(population), self._room(population)

@@ -121,6 +121,7 @@ class Network:
 
         Parameters
         ----------
+        X : an array, or `SparseRows`, whose products with weights are SciPy's, each row by itself as well.
         masks : {population: (n,) or (b, n)} that multiply what its units emit: 0 for the dead, 1 / keep under dropout.
         product : how matrices are multiplied; `matmul`, the same bytes however a batch is split, for inference;
             `np.matmul`, which is faster, for training.
@@ -238,7 +239,9 @@ def _through_normalisation(
 
 def through(projection: Projection, x: np.ndarray, params: Parameters, product: Product) -> np.ndarray:
     weights = params[projection.name]
-    return x * weights if isinstance(projection, OneToOne) else product(x, weights)
+    if isinstance(x, np.ndarray):
+        return x * weights if isinstance(projection, OneToOne) else product(x, weights)
+    return (x * weights).toarray() if isinstance(projection, OneToOne) else x @ weights
 
 
 def _back(projection: Projection, delta: np.ndarray, params: Parameters) -> np.ndarray:
@@ -247,7 +250,9 @@ def _back(projection: Projection, delta: np.ndarray, params: Parameters) -> np.n
 
 
 def _masked(x: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
-    return x if mask is None else x * mask
+    if mask is None:
+        return x
+    return x * mask if isinstance(x, np.ndarray) else (x * mask).tocsr()
 
 
 def _matrix(array: np.ndarray) -> Matrix:
@@ -383,7 +388,7 @@ class Backprop:
         self._check_data(X, y)
         if self._normalised:
             check_rows(len(X), batch_size)
-        if self._goes_by_itself or reason_against(self.network, optimizer, params) is not None:
+        if self._goes_by_itself(X) or reason_against(self.network, optimizer, params) is not None:
             return None
         options = {"weights": weights, "weight_of_row": weight_of_row}
         return Program(self, params, X, y, optimizer, min(batch_size, len(X)), **options)
@@ -399,14 +404,22 @@ class Backprop:
         self._check_data(X, y)
         if self._normalised:
             check_rows(n_rows, batch_size)
-        if self._goes_by_itself or reason_against(self.network, optimizer, params) is not None:
+        if self._goes_by_itself(X) or reason_against(self.network, optimizer, params) is not None:
             return None
         return Together(self, params, X, y, optimizer, min(batch_size, n_rows), n_members, n_rows, weights=weights)
 
+    def _goes_by_itself(self, X) -> bool:
+        """Whether a subclass computes the gradient in a way of its own, or sparse rows do not go entry by entry."""
+        by_entries = isinstance(X, np.ndarray) or not self.needs_every_input
+        return not by_entries or type(self).__call__ is not Backprop.__call__
+
     @property
-    def _goes_by_itself(self) -> bool:
-        """Whether a subclass computes the gradient in a way of its own."""
-        return type(self).__call__ is not Backprop.__call__
+    def needs_every_input(self) -> bool:
+        """Whether inputs of 0 count as others do: under noise and dropout of inputs, and where one-to-one projections
+        leave them."""
+        name = self.network.input.name
+        one_to_one = [p for p in self.network.topology.projections if isinstance(p, OneToOne) and p.pre == name]
+        return self.noise > 0 or name in self.dropout or bool(one_to_one)
 
     @property
     def _normalised(self) -> list[Population]:

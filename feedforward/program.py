@@ -7,6 +7,7 @@ in which a product is summed.
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import numba
 import numpy as np
@@ -27,6 +28,9 @@ from feedforward.epoch import train
 from feedforward.layout import Layout
 from feedforward.network import Backprop, Network
 from feedforward.tables import BLOCK, CHUNK, GAP, HELD, Columns, Data, Deferred, Learning, Plan, Whole, padded
+
+if TYPE_CHECKING:
+    from bioneuro.sparse import SparseRows
 
 PENALTIES = [OWN.index(name) for name in ("l2", "l1", "bound")]
 PIECE = 0.05  # seconds in one compiled call
@@ -85,7 +89,8 @@ class Program:
     Parameters
     ----------
     backprop : what is computed. parameters : of the network; only their layout and type count here.
-    X, y, weights : all rows, (n, n_input), (n, n_output) and (n,) or None. n_threads : None: as the work is worth.
+    X, y, weights : all rows, (n, n_input), (n, n_output) and (n,) or None; X an array or `SparseRows`, which no noise,
+        no dropout and no one-to-one projection may fill. n_threads : None: as the work is worth.
     weight_of_row : by how much, for each of its rows, the gradient of a batch is divided; None: by their weights.
     n_rows : of an epoch; None: all.
     """
@@ -94,7 +99,7 @@ class Program:
         self,
         backprop: Backprop,
         parameters: Parameters,
-        X: np.ndarray,
+        X: np.ndarray | SparseRows,
         y: np.ndarray,
         optimizer: Transform,
         batch_size: int,
@@ -106,15 +111,16 @@ class Program:
         self.weight_of_row = float(weight_of_row or 0)
         self.dtype, self.batch_size = parameters.dtype, batch_size
         self.fused: Fused = fuse(optimizer, parameters)
-        self.deferred = deferrable(backprop, parameters, self.fused, batch_size)
-        self.layout = Layout(backprop, parameters, batch_size, self.fused, self.deferred)
+        self.deferred = deferrable(backprop, parameters, self.fused, batch_size) if isinstance(X, np.ndarray) else ()
+        self.inputs = self._inputs(X, backprop)
+        self.layout = Layout(backprop, parameters, batch_size, self.fused, self.deferred, sparse=not self.dense)
         step = self._seconds(parameters)
         self.n_threads = n_threads or self._team(step)
         self.steps_at_once = max(1, int(PIECE / 4 / step))  # until the first piece has shown how long they last
         self.few_steps, self.alone = self.steps_at_once, 0
         self.pace_of_team, self.pace_of_one = None, step  # seconds a step
         self.y, self.weights = self._plain(y), self._plain([] if weights is None else weights)
-        self.inputs = self._inputs(self._plain(X), backprop)
+        self.batch = self._room(0)
         self.learning = self._learning(parameters, backprop, n_batches(n_rows or len(X), batch_size))
         self.plan = self._plan(backprop)
 
@@ -156,33 +162,44 @@ class Program:
         """In C order, of the type of the parameters, and not read-only: one compiled signature serves all data."""
         return np.require(values, self.dtype, ("C", "W", "A"))
 
-    def _inputs(self, X: np.ndarray, backprop: Backprop) -> tuple:
-        """What `Data` begins with: dense inputs as they are, sparse ones by their entries."""
-        name, batch = backprop.network.input.name, self.batch_size
-        dense = (
-            name in backprop.dropout
-            or backprop.noise > 0
-            or any(
-                isinstance(projection, OneToOne) and projection.pre == name
-                for projection in backprop.network.topology.projections
-            )
-        )
-        dense = dense or bool(self.deferred) or np.count_nonzero(X) >= _SPARSE * X.size
+    def _inputs(self, X: np.ndarray | SparseRows, backprop: Backprop) -> tuple:
+        """Dense inputs as they are, sparse ones by their entries: where rows begin and end, features, values."""
+        if not isinstance(X, np.ndarray):
+            starts, features, values = X.indptr, X.indices, X.data
+        else:
+            X = self._plain(X)
+            if backprop.needs_every_input or self.deferred or np.count_nonzero(X) >= _SPARSE * X.size:
+                return X, np.zeros(1, np.int64), np.zeros(0, np.int32), np.zeros(0, self.dtype)
+            rows, features = np.nonzero(X)
+            starts, values = np.searchsorted(rows, np.arange(len(X) + 1)), X[rows, features]
         nothing = np.zeros((0, X.shape[1]), self.dtype)
-        X, entries = (X, nothing) if dense else (nothing, X)
-        rows, features = np.nonzero(entries)
-        starts = np.searchsorted(rows, np.arange(len(entries) + 1))
-        most = batch * int(np.diff(starts).max(initial=0))  # the fullest row may come again and again
-        places = np.zeros((self.n_threads, X.shape[1] + 2), np.int64)
-        columns = Columns(places, *(np.zeros((self.n_threads, most), kind) for kind in (np.int32, self.dtype)))
-        return X, starts.astype(np.int64), features.astype(np.int32), entries[rows, features], columns
+        return nothing, starts.astype(np.int64), features.astype(np.int32), self._plain(values)
+
+    @property
+    def dense(self) -> bool:
+        """Whether inputs are taken as they are, not entry by entry."""
+        return len(self.inputs[0]) > 0
+
+    def _room(self, most: int) -> Columns:
+        """Room for so many entries of a batch by feature, for each worker."""
+        places = np.zeros((self.n_threads, self.inputs[0].shape[1] + 2), np.int64)
+        return Columns(places, *(np.zeros((self.n_threads, most), kind) for kind in (np.int32, self.dtype)))
+
+    def columns(self, starts: np.ndarray, ends: np.ndarray, begins: np.ndarray) -> Columns:
+        """Room for the fullest of the batches that begin at `begins`, whose rows have entries `starts` to `ends`."""
+        if not self.dense:
+            lengths = (ends - starts)[..., : begins[-1]]
+            most = int(np.add.reduceat(lengths, begins[:-1], axis=-1).max(initial=0))
+            if most > self.batch.values.shape[1]:
+                self.batch = self._room(most)
+        return self.batch
 
     def _plan(self, backprop: Backprop) -> Plan:
         plan = self.layout.plan(self.dtype)
-        used, dense = {"multiply", "multiply_nt", "transpose"}, len(self.inputs[0]) > 0
+        used = {"multiply", "multiply_nt", "transpose"}
         for these, names in (
-            (dense and not self.deferred, {"gather"}),
-            (not dense, {"sort_by_feature", "multiply_sparse"}),
+            (self.dense and not self.deferred, {"gather"}),
+            (not self.dense, {"sort_by_feature", "multiply_sparse"}),
             (backprop.noise > 0, {"jitter"}),
             (backprop.dropout, {"drop", "multiply_entries"}),
             (any(population.bias for population in self.layout.populations), {"add_row", "sum_rows"}),
@@ -273,12 +290,12 @@ class Program:
         order, begins = (np.require(numbers, np.int64, ("C", "W", "A")) for numbers in (order, begins))
         X, _, *entries = self.inputs
         where = self.entries(order)
-        return Data(X, *where, *entries, self.y, self.weights, self.weight_of_row, order, begins, np.zeros(len(order)))
+        batch, losses = self.columns(*where, begins), np.zeros(len(order))
+        return Data(X, *where, *entries, batch, self.y, self.weights, self.weight_of_row, order, begins, losses)
 
     def entries(self, order: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Where the entries of these rows of sparse inputs begin and end; nothing where inputs are dense."""
-        dense, starts = len(self.inputs[0]) > 0, self.inputs[1]
-        rows = order[..., :0] if dense else order
+        starts, rows = self.inputs[1], order[..., :0] if self.dense else order
         return starts[rows], starts[rows + 1]
 
     def constants(self, first: int, last: int) -> np.ndarray:

@@ -41,10 +41,10 @@ class Together:
         self.one = Program(backprop, parameters, X, y, optimizer, batch_size, **options)
         self.n_threads = team_size(n_threads, outputs=n_members, nanoseconds=1e9 * PIECE)
         self.steps_at_once = max(1, self.one.steps_at_once * self.n_threads // n_members)
-        learning, batch = self.one.learning, self.one.inputs[-1]
+        learning = self.one.learning
         self._learnt = [_several(n_members, array) for array in learning[:4]]
         whole, room = learning.whole, learning.deferred.room
-        rooms = (self.one.plan.space, learning.scratch, whole.gradient, whole.squares, room, *batch)
+        rooms = (self.one.plan.space, learning.scratch, whole.gradient, whole.squares, room)
         self._rooms = [_several(self.n_threads, array) for array in rooms]
 
     def load(self, member: int, parameters: Parameters, state) -> None:
@@ -70,15 +70,15 @@ class Together:
         last = self.one.end_of_piece(first, self.steps_at_once, len(begins) - 1)
         data = self.one.data(orders[0], begins)
         learning = self.one.learning._replace(constants=self.one.constants(before + first, before + last))
-        *rooms, starts, rows, values = self._rooms
+        where = self.one.entries(orders)
         members = Members(
             *self._learnt,
             np.array([self.one.keys(key) for key in keys]),
             orders,
-            *self.one.entries(orders),
+            *where,
             np.zeros(orders.shape),
-            *rooms,
-            Columns(starts, rows, values),
+            *self._rooms,
+            Columns(*(_several(self.n_threads, array) for array in self.one.columns(*where, begins))),
         )
         started = time.perf_counter()
         run_team(train_members, self.n_threads, self.one.plan, data, learning, members, first, last, before)

@@ -59,7 +59,8 @@ def digest_of_run(
     for array in (parameters.theta, *arrays):
         if array is not None:
             digest.update(repr((array.shape, str(array.dtype))).encode())
-            digest.update(np.ascontiguousarray(array).data)
+            for numbers in (array,) if isinstance(array, np.ndarray) else (array.indptr, array.indices, array.data):
+                digest.update(np.ascontiguousarray(numbers).data)
     return digest.hexdigest()
 
 

@@ -33,14 +33,23 @@ def check_loss(loss, gradient) -> None:
 
 
 def check_data(X, y) -> None:
-    """Refuse what is no array, and rows of different numbers."""
+    """Refuse what is no array, and rows of different numbers; X may be `SparseRows`."""
     for name, values in (("X", X), ("y", y)):
-        if not isinstance(values, np.ndarray) and not (name == "y" and values is None):
+        sparse = hasattr(values, "tocsr")
+        good = _are_sparse_rows(X) if name == "X" and sparse else isinstance(values, np.ndarray)
+        if not good and not (name == "y" and values is None):
+            use = ("as_rows of bioneuro.sparse" if name == "X" else "y.toarray()") if sparse else "np.asarray"
             raise InvalidInput(
-                f"{name} must be an array with one row for each example, got {type(values).__name__}; use np.asarray"
+                f"{name} must be an array with one row for each example, got {type(values).__name__}; use {use}"
             )
     if y is not None and len(y) != len(X):
         raise InvalidInput(f"X and y must have the same number of rows, got {len(X)} and {len(y)}")
+
+
+def _are_sparse_rows(X) -> bool:
+    from bioneuro.sparse import SparseRows  # loads SciPy, which dense data do without
+
+    return isinstance(X, SparseRows)
 
 
 def check_optimizer(optimizer) -> None:

@@ -97,6 +97,7 @@ def fit(
 
     Parameters
     ----------
+    X, y : (n, ...) arrays, one row for each example; X may be sparse (`bioneuro.sparse.as_rows`), which backprop takes.
     optimizer : a `Transform`; see `bioneuro.optim`.
     epochs : passes over the data in all, those of `state` included.
     batch_size : rows a step; the last batch of an epoch is as short as it must be.
