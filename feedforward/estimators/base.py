@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from functools import partial
 
 import numpy as np
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, NotFiniteError, check_number, choose
@@ -14,7 +15,8 @@ from bioneuro.initializers import output_bias
 from bioneuro.optim import OPTIMIZERS, Schedule, Transform, as_optimizer, chain, dale, freeze, over_training
 from bioneuro.parameters import Parameters
 from bioneuro.recording import Recording
-from bioneuro.shell import Shell
+from bioneuro.shell import FLOATS, Shell
+from bioneuro.sparse import SparseRows, as_rows
 from bioneuro.topology import Topology
 from bioneuro.training.batches import check_batch_size, n_batches
 from bioneuro.training.checkpoint import Before
@@ -40,6 +42,22 @@ _LITTLE = 10_000  # numbers in X below which training in float64 takes no notice
 
 def _as_it_is(parameters: Parameters) -> Parameters:
     return parameters
+
+
+class SparseInput:
+    """Of estimators whose X may be a SciPy sparse matrix or array; of any format but CSR, it is brought into that."""
+
+    def _check_X(self, X, *, reset: bool = False) -> np.ndarray | SparseRows:
+        return as_rows(validate_data(self, X, reset=reset, dtype=FLOATS, order="C", accept_sparse="csr"))
+
+    def _check_X_y(self, X, y, **options) -> tuple[np.ndarray | SparseRows, np.ndarray]:
+        X, y = validate_data(self, X, y, dtype=FLOATS, order="C", accept_sparse="csr", **options)
+        return as_rows(X), y
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
 
 class BackpropShell(Shell):
@@ -286,7 +304,7 @@ class BackpropShell(Shell):
     def _number_type(self, X: np.ndarray) -> np.dtype:
         """The type to compute in: "auto" takes float64 where there is little to compute, and speed no matter."""
         name = choose("dtype", getattr(self.dtype, "__name__", str(self.dtype)), ("auto", "float32", "float64"))
-        return np.dtype(("float64" if X.size < _LITTLE else "float32") if name == "auto" else name)
+        return np.dtype(("float64" if math.prod(X.shape) < _LITTLE else "float32") if name == "auto" else name)
 
     def _layer_sizes(self) -> list[int]:
         """`hidden_layer_sizes` as a list; a number stands for one layer."""
@@ -307,6 +325,6 @@ def as_numbers(name: str, values: np.ndarray, dtype: np.dtype) -> np.ndarray:
             return values.astype(dtype, copy=False)
     except FloatingPointError:
         raise InvalidInput(
-            f"{name} holds numbers up to {np.abs(values).max():.3g}, more than {dtype} can; scale the data, or compute "
+            f"{name} holds numbers up to {abs(values).max():.3g}, more than {dtype} can; scale the data, or compute "
             "with dtype='float64'"
         ) from None

@@ -6,10 +6,9 @@ from collections.abc import Mapping
 
 import numpy as np
 from sklearn.base import ClassifierMixin
-from sklearn.utils.validation import validate_data
 
 from bioneuro.errors import InvalidInput, check_number
-from bioneuro.shell import FLOATS, as_classes
+from bioneuro.shell import as_classes
 from bioneuro.topology import Topology
 from bioneuro.training.emphasis import Emphasis
 from feedforward.estimators.network import PARAMETERS, NetworkShell
@@ -98,7 +97,7 @@ class NetworkClassifier(ClassifierMixin, NetworkShell):
         self.target_range = target_range
 
     def _all_rows(self, X, y, sample_weight):
-        X, y = validate_data(self, X, y, dtype=FLOATS, order="C")
+        X, y = self._check_X_y(X, y)
         self.classes_, numbers = as_classes(y)
         self._one_output, output = self._has_one_output(), self._output_unit()
         weights = self._class_weights(y, self._weights(sample_weight, X))
@@ -118,7 +117,7 @@ class NetworkClassifier(ClassifierMixin, NetworkShell):
         first = not hasattr(self, "parameters_")
         if first and classes is None:
             raise InvalidInput("the first call of partial_fit needs classes=, all the labels there will ever be")
-        X, y = validate_data(self, X, y, dtype=FLOATS, order="C", reset=first)
+        X, y = self._check_X_y(X, y, reset=first)
         if classes is not None and not first and not np.array_equal(np.unique(classes), self.classes_):
             raise InvalidInput(f"classes={np.unique(classes)} are not those of the calls before, {self.classes_}")
         if first:

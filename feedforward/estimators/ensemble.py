@@ -13,6 +13,7 @@ from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, check_number
 from bioneuro.shell import Shell
 from bioneuro.training.together import fit_together
+from feedforward.estimators.base import SparseInput
 from feedforward.estimators.classifier import NetworkClassifier
 from feedforward.estimators.regressor import NetworkRegressor
 
@@ -27,7 +28,7 @@ _ALONE = {
 _PARAMETERS = """
     Members differ in their first weights, in the order of their rows and in what dropout draws, and, with `bootstrap`,
     in the rows they learn from: n of n, drawn with replacement. They are trained in one compiled run, each by a thread
-    of its own (`bioneuro.training.fit_together`).
+    of its own (`bioneuro.training.fit_together`). X may be sparse, as for one of them.
 
     Parameters
     ----------
@@ -47,7 +48,7 @@ _PARAMETERS = """
 """
 
 
-class _Ensemble(Shell):
+class _Ensemble(SparseInput, Shell):
     _default: type
 
     def __init__(

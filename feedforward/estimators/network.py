@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
+from bioneuro import memory
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput
 from bioneuro.optim import Transform
+from bioneuro.sparse import SparseRows
 from bioneuro.topology import Topology
 from bioneuro.training.emphasis import Emphasis
 from bioneuro.training.learning_rate import RATES, LearningRates, find_learning_rate
-from feedforward.estimators.base import BackpropShell, as_numbers
+from feedforward.estimators.base import BackpropShell, SparseInput, as_numbers
 from feedforward.network import Backprop, Network
 
+_FILLED = 1 << 20  # numbers of sparse X that are dense at a time
 PARAMETERS = """
+    X may be a SciPy sparse matrix or array, of text for instance: memory then grows with its entries, never with
+    rows times features. It is not centred, and taken entry by entry. Noise, dropout of inputs and one-to-one
+    projections from the inputs, which go by all numbers of a minibatch, are then trained step by step.
+
     Parameters
     ----------
     hidden_layer_sizes : sizes of the hidden layers, where no topology is given.
@@ -43,7 +51,9 @@ PARAMETERS = """
         "data-dependent" look at the data too (`feedforward.calibration`).
     hidden_bias : first bias of the hidden units; a little above 0, such as .01, wakes ReLUs. Output units begin at the
         mean of the targets.
-    centre : subtract the mean of the training inputs from every input.
+    centre : subtract the mean of the training inputs from every input; counts as False where `fit`, or the first
+        `partial_fit`, is given a sparse X, which it would fill. A network that does centre takes sparse X too: it makes
+        it dense, to predict a few rows at a time.
     class_weight : {label: weight}, "balanced" (all classes weigh the same) or None: how much rows of a class count in
         the loss (classifiers); a minibatch's loss is the weighted mean, so that batch_size must be 2 or more, or
         emphasis "longer-steps".
@@ -78,7 +88,7 @@ PARAMETERS = """
 """
 
 
-class NetworkShell(BackpropShell):
+class NetworkShell(SparseInput, BackpropShell):
     """Base of the networks that learn targets: their settings, and the way from data to a training."""
 
     def __init__(
@@ -145,7 +155,8 @@ class NetworkShell(BackpropShell):
             X.shape[1], *self._layer_sizes(), targets.shape[1], unit=self.unit, output=output
         )
         number = self._number_type(X)
-        mean = np.average(X.astype(np.float64), axis=0, weights=weights) if self.centre else np.zeros(X.shape[1])
+        centred = self.centre and isinstance(X, np.ndarray)
+        mean = np.average(X.astype(np.float64), axis=0, weights=weights) if centred else np.zeros(X.shape[1])
         self.input_mean_ = as_numbers("X", mean, number)
         self._begin(topology, self._inputs(X), as_numbers("y", targets, number), key, weights)
         return key
@@ -221,17 +232,34 @@ class NetworkShell(BackpropShell):
             return None
         return _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
 
-    def _inputs(self, X: np.ndarray) -> np.ndarray:
-        return as_numbers("X", X, self.input_mean_.dtype) - self.input_mean_
+    def _inputs(self, X: np.ndarray | SparseRows) -> np.ndarray | SparseRows:
+        """What the network sees of X: centred, which fills sparse rows where the mean is not 0."""
+        X = as_numbers("X", X, self.input_mean_.dtype)
+        if self._fills(X):
+            size = X.dtype.itemsize * math.prod(X.shape)
+            memory.require({"X made dense": size}, "to subtract the mean that was learnt (centre=True) from sparse X")
+            X = X.toarray()
+        return X - self.input_mean_ if isinstance(X, np.ndarray) else X
+
+    def _fills(self, X: np.ndarray | SparseRows) -> bool:
+        """Whether X is sparse, and centred would not be."""
+        return not isinstance(X, np.ndarray) and bool(self.input_mean_.any())
 
     def untrained(self):
         """An unfitted copy whose hidden units keep their first weights: the control that learns no representation."""
         return clone(self).set_params(frozen="representation")
 
     def activations(self, X) -> dict[str, np.ndarray]:
-        """What every population emits for the rows of X: {name: (n, size)}, dead units at 0."""
+        """What every population emits for the rows of X: {name: (n, size)}, dead units at 0.
+
+        Where X is sparse and the network does not centre its inputs, what the input population emits is CSR too.
+        """
         check_is_fitted(self)
         return self._pass(self._inputs(self._check_X(X)))
 
     def _output(self, X) -> np.ndarray:
-        return self.activations(X)[self.topology_.by_role("output")[0].name]
+        check_is_fitted(self)
+        X, name = self._check_X(X), self.topology_.by_role("output")[0].name
+        rows = max(1, _FILLED // X.shape[1]) if self._fills(X) else len(X)
+        parts = [self._pass(self._inputs(X[k : k + rows]))[name] for k in range(0, len(X), rows)]
+        return parts[0] if len(parts) == 1 else np.concatenate(parts)

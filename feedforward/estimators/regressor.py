@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import validate_data
 
 from bioneuro.errors import InvalidInput
-from bioneuro.shell import FLOATS
 from feedforward.estimators.base import as_numbers
 from feedforward.estimators.network import PARAMETERS, NetworkShell
 
@@ -50,7 +48,7 @@ class NetworkRegressor(RegressorMixin, NetworkShell):
 
     def _numbers(self, X, y, first: bool) -> tuple[np.ndarray, np.ndarray]:
         """X and targets (n, n_outputs), checked; of later parts held to the shape of the first."""
-        X, y = validate_data(self, X, y, dtype=FLOATS, order="C", multi_output=True, y_numeric=True, reset=first)
+        X, y = self._check_X_y(X, y, multi_output=True, y_numeric=True, reset=first)
         targets = y.reshape(len(y), -1).astype(np.float64, copy=False)
         if first:
             self.n_outputs_, self._flat_targets = targets.shape[1], y.ndim == 1
