@@ -194,7 +194,7 @@ def test_memory_grows_with_the_entries(batch_size, full_row, optimizer):
 
 def test_predictions_of_a_network_that_centres_fill_few_rows_at_a_time():
     n, features = 2000, 50_000
-    wide = sp.random_array((n, features), density=1e-4, rng=0, format="csr")
+    wide = sp.csr_array((np.ones(5 * n), (np.arange(n).repeat(5), DRAW.integers(0, features, 5 * n))), (n, features))
     net = network(centre=True, hidden_layer_sizes=(2,), epochs=1).fit(wide[:20].toarray(), np.arange(20) % 2)
     assert net.input_mean_.any()
     tracemalloc.start()
