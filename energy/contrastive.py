@@ -11,9 +11,11 @@ Source: G. E. Hinton, Neural Computation 14 (2002) 1771; T. Tieleman, ICML (2008
 
 from __future__ import annotations
 
+import time
+
 import numpy as np
 
-from bioneuro._jit.cores import team_size
+from bioneuro._jit.cores import Crew, team_size
 from bioneuro._jit.gemm import matmul
 from bioneuro._jit.keys import Key
 from bioneuro._jit.simd import PANEL
@@ -65,6 +67,7 @@ class ContrastiveDivergence:
         self.graded = bool(graded)
         self.l2 = check_number("l2", l2, low=0)
         self.state: np.ndarray | None = None
+        self._crew = Crew(1, 1e-9 * _PRODUCT)
 
     def __call__(self, params: Parameters, batch: Batch, key: Key, step: int, out: Parameters) -> float:
         machine, first = Machine.of(params), step * (self.k + 1)
@@ -81,19 +84,28 @@ class ContrastiveDivergence:
             model, sweeps = _phase(machine, stream, len(visible)), self.k - 1
         else:
             model, sweeps = data._replace(hidden_means=np.empty_like(data.hidden)), 0
-        size = _team(machine, len(visible), len(model.visible), sweeps)
+        products = _products(machine, len(visible), len(model.visible), sweeps)
+        size = _team(machine, products, sweeps)
+        if self._crew.size != size:
+            self._crew = Crew(size, 1e-9 * _PRODUCT)
         follows = not self.persistent
         arguments = (machine, Machine.of(out), observed, data, model, first, sweeps, follows, self.graded)
-        run_team(contrast, size, *arguments)
+        started = time.perf_counter()
+        run_team(contrast, self._crew.workers(), *arguments)
+        self._crew.note(products, time.perf_counter() - started)
         if self.persistent:
             self.state = model.visible
         penalise(params, out, self.l2)
         return float(np.square(visible - data.visible_means).sum()) / len(visible)
 
 
-def _team(machine: Machine, n_rows: int, n_chains: int, sweeps: int) -> int:
-    """How many workers a step is worth: up, down and a gradient for the data, and two ways a sweep for the model."""
-    products = machine.weights.size * (3 * n_rows + (2 * sweeps + 2) * n_chains)
+def _products(machine: Machine, n_rows: int, n_chains: int, sweeps: int) -> int:
+    """Of a step: up, down and a gradient for the data, and two ways a sweep and a gradient for the model."""
+    return machine.weights.size * (3 * n_rows + (2 * sweeps + 2) * n_chains)
+
+
+def _team(machine: Machine, products: int, sweeps: int) -> int:
+    """How many workers a step is worth."""
     outputs = -(-min(machine.weights.shape) // PANEL)
     return team_size(outputs=outputs, nanoseconds=products * _PRODUCT, barriers=2 * sweeps + 2)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numba
 import numpy as np
 
-from bioneuro._jit.cores import team_size
+from bioneuro._jit.cores import Crew, team_size
 from bioneuro._jit.keys import Key
 from bioneuro._jit.simd import PANEL
 from bioneuro._jit.team import run_team
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 PENALTIES = [OWN.index(name) for name in ("l2", "l1", "bound")]
 PIECE = 0.05  # seconds in one compiled call
-SLOW = 2  # times as long as one worker may a team take
-ALONE = 20  # pieces that one worker then runs by itself before the team is tried again
 # roughly, of one core: products a second, seconds to update a parameter, and for whatever else there is in a step
 _OPERATIONS, _UPDATE, _STEP = 8e10, 4e-10, 5e-6
 MOST_ROWS = 2  # of a step that may be deferred; at four, products cost as much as what they save
@@ -117,8 +115,7 @@ class Program:
         step = self._seconds(parameters)
         self.n_threads = n_threads or self._team(step)
         self.steps_at_once = max(1, int(PIECE / 4 / step))  # until the first piece has shown how long they last
-        self.few_steps, self.alone = self.steps_at_once, 0
-        self.pace_of_team, self.pace_of_one = None, step  # seconds a step
+        self.few_steps, self.workers, self.crew = self.steps_at_once, self.n_threads, Crew(self.n_threads, step)
         self.y, self.weights = self._plain(y), self._plain([] if weights is None else weights)
         self.batch = self._room(0)
         self.learning = self._learning(parameters, backprop, n_batches(n_rows or len(X), batch_size))
@@ -252,30 +249,18 @@ class Program:
 
         Returns how many steps were taken, and the loss of each row they saw.
         """
+        workers = self.crew.workers()
+        if workers != self.workers:
+            self.workers, self.steps_at_once = workers, self.few_steps
         last = self.end_of_piece(first, self.steps_at_once, len(begins) - 1)
         plan, data = self.plan._replace(keys=self.keys(key)), self.data(order, begins)
         learning = self.learning._replace(constants=self.constants(before + first, before + last))
-        size = 1 if self.alone else self.n_threads
         started = time.perf_counter()
-        run_team(train, size, plan, data, learning, first, last, before)
+        run_team(train, workers, plan, data, learning, first, last, before)
         taken = time.perf_counter() - started
         self.steps_at_once = max(1, min(2 * self.steps_at_once, int(PIECE / taken * (last - first))))
-        self._choose_workers(size, taken / (last - first))
+        self.crew.note(last - first, taken)
         return last - first, data.losses[begins[first] : begins[last]]
-
-    def _choose_workers(self, size: int, pace: float) -> None:
-        """Let one worker go on where a team is far slower; `size` of them took `pace` seconds a step.
-
-        While other programs keep the cores busy, a worker that has lost its core keeps the others waiting at every
-        barrier, for milliseconds. The bits are the same for any number of workers.
-        """
-        if size > 1:
-            slow = self.pace_of_team is not None and pace > SLOW * self.pace_of_one  # the first loads kernels
-            self.pace_of_team, self.alone = pace, ALONE if slow else 0
-        elif self.alone:
-            self.pace_of_one, self.alone = pace, self.alone - 1 if SLOW * pace < self.pace_of_team else 0
-        if (1 if self.alone else self.n_threads) != size:
-            self.steps_at_once = self.few_steps
 
     def end_of_piece(self, first: int, steps: int, total: int) -> int:
         """The step that about so many from `first` on lead to, of `total`; blocks of deferred steps are not cut."""

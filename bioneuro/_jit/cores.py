@@ -8,6 +8,7 @@ import math
 import multiprocessing
 import os
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,6 +18,8 @@ VARIABLE = "BIONEURO_NUM_THREADS"
 # Two workers on one core, the other busy elsewhere, lose 4 us at each barrier; on two idle cores 0.04 us.
 # Starting a thread and waiting for its end takes 45 us, on a busy machine 100.
 _BARRIER, _START = 2000.0, 60_000.0  # nanoseconds a worker
+SLOW = 2  # times as long as one worker may a team take
+JUDGED, ALONE = 0.05, 1.0  # seconds that a pace is taken over, and that one worker then goes on by itself
 _GROUPS, _OWN_GROUP = Path("/sys/fs/cgroup"), Path("/proc/self/cgroup")
 
 
@@ -45,6 +48,43 @@ def team_size(requested: int | None = None, *, outputs: int, nanoseconds: float,
 
     most = max(1, min(usable_threads(), outputs))
     return min(range(1, most + 1), key=duration)
+
+
+class Crew:
+    """How many workers take the next run: a team, or for a while one alone, where the team is far slower.
+
+    While other programs keep the cores busy, a worker that has lost its core keeps all others waiting at every barrier,
+    for milliseconds. One then goes on by itself, and after `ALONE` seconds the team is tried again. This is for kernels
+    whose bits do not depend on the number of workers.
+
+    size : of the team. pace : seconds that one worker needs for a unit of work, roughly; it is measured when one goes
+    on alone. clock : the time in seconds.
+    """
+
+    def __init__(self, size: int, pace: float, clock: Callable[[], float] = time.perf_counter):
+        self.size, self._pace_of_one, self._pace_of_team, self._clock = size, pace, None, clock
+        self._together, self._work, self._seconds, self._until = True, 0.0, 0.0, 0.0
+
+    def workers(self) -> int:
+        """For the next run: `size`, or 1."""
+        together = self._clock() >= self._until
+        if together != self._together:
+            self._together, self._work, self._seconds = together, 0.0, 0.0
+        return self.size if together else 1
+
+    def note(self, work: float, seconds: float) -> None:
+        """What the run has done, and how long it took; runs are judged when they have lasted `JUDGED` together."""
+        self._work, self._seconds = self._work + work, self._seconds + seconds
+        if self.size == 1 or self._seconds < JUDGED:
+            return
+        pace, self._work, self._seconds = self._seconds / self._work, 0.0, 0.0
+        if self._together:
+            slow = self._pace_of_team is not None and pace > SLOW * self._pace_of_one  # the first loads kernels
+            self._pace_of_team, self._until = pace, self._clock() + ALONE if slow else 0.0
+        else:
+            self._pace_of_one = pace
+            if SLOW * pace >= self._pace_of_team:
+                self._until = 0.0
 
 
 def usable_threads() -> int:

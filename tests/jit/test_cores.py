@@ -9,7 +9,7 @@ import joblib
 import pytest
 
 from bioneuro._jit import cores
-from bioneuro._jit.cores import VARIABLE, settle, team_size, usable_cores, usable_threads
+from bioneuro._jit.cores import ALONE, JUDGED, VARIABLE, Crew, settle, team_size, usable_cores, usable_threads
 from bioneuro.errors import InvalidInput
 
 pytestmark = pytest.mark.small
@@ -173,3 +173,64 @@ def test_a_thread_stays_where_cores_are_not_told_or_are_taken_away(system, monke
 def test_the_core_of_this_thread_is_one_that_it_may_use():
     settle(taken := set())
     assert taken <= (os.sched_getaffinity(0) if taken else set())
+
+
+class Clock:
+    """A time that passes when told."""
+
+    now = 100.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def crew():
+    """Two workers for whom one would need a millisecond a step, and the first run of theirs, which loads kernels."""
+    crew = Crew(2, 1e-3, Clock())
+    crew.note(1, 5.0)
+    assert crew.workers() == 2
+    return crew
+
+
+def test_one_goes_on_for_a_while_where_the_team_is_far_slower(crew):
+    crew.note(10, 19e-3)
+    crew.note(30, 57e-3)  # less than twice as long
+    assert crew.workers() == 2
+    crew.note(1, 2.1 * JUDGED)
+    assert crew.workers() == 1
+    crew.note(100, 0.1)
+    crew._clock.now += 0.99 * ALONE
+    assert crew.workers() == 1
+    crew._clock.now += 0.02 * ALONE
+    assert crew.workers() == 2
+    crew.note(40, 0.06)  # the cores are free again
+    assert crew.workers() == 2
+
+
+def test_where_one_is_hardly_quicker_the_team_goes_on_and_is_not_doubted_again(crew):
+    crew.note(20, 60e-3)  # a slow machine
+    assert crew.workers() == 1
+    crew.note(20, 100e-3)
+    assert crew.workers() == 2
+    crew.note(20, 60e-3)
+    assert crew.workers() == 2
+
+
+def test_short_runs_are_judged_together(crew):
+    for _ in range(4):
+        crew.note(1, 0.22 * JUDGED)
+        assert crew.workers() == 2
+    crew.note(1, 0.22 * JUDGED)
+    assert crew.workers() == 1
+    crew._clock.now += 2 * ALONE
+    assert crew.workers() == 2
+    crew.note(1, 0.9 * JUDGED)  # what was before counts no more
+    assert crew.workers() == 2
+
+
+def test_a_team_of_one_is_never_judged():
+    crew = Crew(1, 1e-3, Clock())
+    for _ in range(3):
+        crew.note(1, 10.0)
+        assert crew.workers() == 1
