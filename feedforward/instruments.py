@@ -307,10 +307,6 @@ def _targets(model, opened: _Opened, y) -> np.ndarray:
     """Targets (n, n_output) from y as the estimator's `fit` takes it."""
     if isinstance(model, Parameters):
         return np.asarray(y)
-    classes = getattr(model, "classes_", None)
-    if classes is None:
+    if not hasattr(model, "classes_"):
         return np.reshape(y, (len(opened.inputs), -1))
-    numbers = np.searchsorted(classes, y).clip(max=len(classes) - 1)
-    if np.any(classes[numbers] != y):
-        raise InvalidInput(f"y holds labels that are not among the classes {classes}")
-    return model._targets(numbers)
+    return model._targets(model._numbers_of(y))

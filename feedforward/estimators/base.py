@@ -201,7 +201,7 @@ class BackpropShell(Shell):
         emphasis = as_emphasis(getattr(self, "emphasis", None))
         if emphasis.needs == "classes" and strata is None:
             raise InvalidInput(
-                f"{emphasis} goes by class, and {type(self).__name__} has no classes; use 'hard' or None"
+                f"{emphasis} goes by class, and rows of {type(self).__name__} have none here; use 'hard' or None"
             )
         return emphasis
 
@@ -260,9 +260,12 @@ class BackpropShell(Shell):
         biases = {hidden.name: first_bias for hidden in topology.by_role("hidden") if hidden.bias}
         if output.bias and output.unit.name in ("linear", "sigmoid", "softmax"):
             biases[output.name] = output_bias(output.unit.name, targets, weights)
-        return first_parameters(
-            topology, self.initializer, X, bias=biases, random_state=key.child("initialise"), dtype=targets.dtype
-        )
+        scheme, key = self._initializer(topology), key.child("initialise")
+        return first_parameters(topology, scheme, X, bias=biases, random_state=key, dtype=targets.dtype)
+
+    def _initializer(self, topology: Topology):
+        """What first weights are drawn by."""
+        return self.initializer
 
     def _n_steps(self, n_rows: int) -> int:
         """How many steps the training takes."""

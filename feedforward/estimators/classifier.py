@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
+from sklearn.utils.validation import column_or_1d
 
 from bioneuro.errors import InvalidInput, check_number
 from bioneuro.shell import as_classes
@@ -21,8 +23,11 @@ class NetworkClassifier(ClassifierMixin, NetworkShell):
     __doc__ = f"""Feedforward network trained by backprop to tell classes apart.
 
     One output unit a class (softmax, cross-entropy: L = -sum_k y_k ln a_k), or, for two classes, a topology with one
-    sigmoid output (logistic loss).
-    {PARAMETERS}    classes_ : the labels, in the order of the output units.
+    sigmoid output (logistic loss: L = -sum_k [y_k ln a_k + (1 - y_k) ln(1 - a_k)]).
+
+    Several labels a row: y (n, k) of 0 and 1, k >= 2, a sigmoid and a logistic loss for each. There are then no classes
+    of rows: class_weight and an emphasis by class are refused. `score` is the share of rows with all labels right.
+    {PARAMETERS}    classes_ : the labels, in the order of the output units; of several a row, 0, ..., k - 1.
 
     >>> import bioneuro, feedforward
     >>> train, test = bioneuro.load_digits().split(random_state=0)
@@ -97,16 +102,19 @@ class NetworkClassifier(ClassifierMixin, NetworkShell):
         self.target_range = target_range
 
     def _all_rows(self, X, y, sample_weight):
-        X, y = self._check_X_y(X, y)
-        self.classes_, numbers = as_classes(y)
+        X, y = self._check_X_y(X, y, multi_output=True)
+        y = _as_labels(y)
+        self._multi_label = y.ndim == 2
+        self.classes_, numbers = (np.arange(y.shape[1]), y) if self._multi_label else as_classes(y)
         self._one_output, output = self._has_one_output(), self._output_unit()
         weights = self._class_weights(y, self._weights(sample_weight, X))
-        return X, self._targets(numbers), output, weights, numbers
+        return X, self._targets(numbers), output, weights, self._strata(numbers)
 
     def partial_fit(self, X, y, classes=None, sample_weight=None):
         """One pass over more rows, at the rate `learning_rate`; the optimiser goes on where it was; returns self.
 
-        classes : all the labels there will ever be; needed at the first call, unless `fit` came before.
+        classes : all the labels there will ever be, np.arange(k) for y (n, k); needed at the first call, unless `fit`
+            came before.
         sample_weight : as in `fit`.
 
         Unless `fit` came before, the rows of the first call decide what inputs are centred by, the first biases of the
@@ -117,28 +125,47 @@ class NetworkClassifier(ClassifierMixin, NetworkShell):
         first = not hasattr(self, "parameters_")
         if first and classes is None:
             raise InvalidInput("the first call of partial_fit needs classes=, all the labels there will ever be")
-        X, y = self._check_X_y(X, y, reset=first)
+        X, y = self._check_X_y(X, y, multi_output=True, reset=first)
+        y = _as_labels(y)
         if classes is not None and not first and not np.array_equal(np.unique(classes), self.classes_):
             raise InvalidInput(f"classes={np.unique(classes)} are not those of the calls before, {self.classes_}")
         if first:
             self.classes_, _ = as_classes(np.asarray(classes))
-        numbers = np.searchsorted(self.classes_, y).clip(max=len(self.classes_) - 1)
-        if np.any(strange := self.classes_[numbers] != y):
-            found = np.unique(np.asarray(y)[strange]).tolist()
-            raise InvalidInput(f"y holds labels that are not among the classes {self.classes_.tolist()}: {found[:5]}")
+            self._multi_label = y.ndim == 2
+            if self._multi_label and not np.array_equal(self.classes_, columns := np.arange(y.shape[1])):
+                raise InvalidInput(f"y has {len(columns)} columns, one for each of classes={columns}, got {classes}")
+        numbers = self._numbers_of(y)
         weights = self._class_weights(y, self._weights(sample_weight, X))
         if first:
             self._one_output, output = self._has_one_output(), self._output_unit()
             self._start(X, self._targets(numbers), output, weights)
-        targets = self._targets(numbers).astype(self.parameters_.dtype)
-        self._train_more(self._backprop(self._trained.topology), self._inputs(X), targets, weights, numbers)
+        targets, strata = self._targets(numbers).astype(self.parameters_.dtype), self._strata(numbers)
+        self._train_more(self._backprop(self._trained.topology), self._inputs(X), targets, weights, strata)
         return self
 
+    def _numbers_of(self, y) -> np.ndarray:
+        """(n,) which class each row is of; where rows have several labels, y itself, (n, k)."""
+        y, k = _as_labels(y), len(self.classes_)
+        if y.shape[1:] != (k,) * self._multi_label:
+            expected = f"(n, {k})" if self._multi_label else "(n,)"
+            raise InvalidInput(f"y must have shape {expected}, as in the calls before, got {y.shape}")
+        if self._multi_label:
+            return y
+        numbers = np.searchsorted(self.classes_, y).clip(max=k - 1)
+        if np.any(strange := self.classes_[numbers] != y):
+            found = np.unique(y[strange]).tolist()
+            raise InvalidInput(f"y holds labels that are not among the classes {self.classes_.tolist()}: {found[:5]}")
+        return numbers
+
+    def _strata(self, numbers: np.ndarray) -> np.ndarray | None:
+        """The class of each row, where it has one."""
+        return None if self._multi_label else numbers
+
     def _targets(self, numbers: np.ndarray) -> np.ndarray:
-        """What the outputs are taught: one number a row for a single sigmoid output, a row of them otherwise."""
+        """What the outputs are taught: yes or no for sigmoids that are free of each other, shares otherwise."""
         share = check_number("label_smoothing", self.label_smoothing, low=0, high=1, open_high=True)
-        if self._one_output:
-            targets = to_range(numbers[:, None].astype(float), share / 2, 1 - share / 2)
+        if self._one_output or self._multi_label:
+            targets = to_range(numbers.reshape(len(numbers), -1).astype(float), share / 2, 1 - share / 2)
         else:
             targets = smooth(np.eye(len(self.classes_))[numbers], share)
         return targets if self.target_range is None else to_range(targets, *self.target_range)
@@ -146,8 +173,16 @@ class NetworkClassifier(ClassifierMixin, NetworkShell):
     def _output_unit(self) -> str:
         """The unit type of the outputs, which must reach the targets."""
         outputs = self.topology.by_role("output") if isinstance(self.topology, Topology) else ()
+        if self._multi_label and self.loss == "cross-entropy":
+            raise InvalidInput("the cross-entropy does not see labels that a row lacks; use loss='logistic' or 'auto'")
         if self.target_range is None:
-            return outputs[0].unit.name if len(outputs) == 1 else "softmax"
+            unit = outputs[0].unit.name if len(outputs) == 1 else "sigmoid" if self._multi_label else "softmax"
+            if self._multi_label and unit == "softmax":
+                raise InvalidInput(
+                    f"softmax outputs sum to 1 and y of shape (n, {len(self.classes_)}) has several labels a row; use "
+                    f"topology.with_units({outputs[0].name}='sigmoid')"
+                )
+            return unit
         try:
             low, high = map(float, self.target_range)
         except (TypeError, ValueError):
@@ -166,8 +201,23 @@ class NetworkClassifier(ClassifierMixin, NetworkShell):
             )
         return unit
 
+    def _initializer(self, topology: Topology):
+        """Of several labels a row, "auto" takes 1 / n for the outputs, as for a softmax: with the 12.8 / n of a hidden
+        sigmoid a network begins with strong opinions, and unlearns them for many epochs."""
+        if not self._multi_label or self.initializer != "auto":
+            return self.initializer
+        output = topology.by_role("output")[0].name
+        return {edge.name: "lecun" for edge in topology.incoming(output) if edge.name in topology.layout}
+
     def _class_weights(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
-        return weights if self.class_weight is None else row_weights(y, self.class_weight, weights, self.classes_)
+        if self.class_weight is None:
+            return weights
+        if self._multi_label:
+            raise InvalidInput(
+                f"class_weight={self.class_weight!r} goes by the class of a row, and rows of several labels have none; "
+                "use class_weight=None, with sample_weight where some rows count more"
+            )
+        return row_weights(y, self.class_weight, weights, self.classes_)
 
     def _has_one_output(self) -> bool:
         """Two classes and a topology with a single output unit, which then is a sigmoid."""
@@ -182,10 +232,17 @@ class NetworkClassifier(ClassifierMixin, NetworkShell):
         return True
 
     def predict_proba(self, X) -> np.ndarray:
-        """(n, n_classes) probabilities; each row sums to 1. Of a target_range, low stands for 0 and high for 1."""
-        output = self._output(X).astype(np.float64)
+        """(n, n_classes) probabilities. Of a target_range, low stands for 0 and high for 1.
+
+        Each row sums to 1, unless rows have several labels: each column is then the probability of one.
+        """
+        return self._probabilities(self._output(X).astype(np.float64))
+
+    def _probabilities(self, output: np.ndarray) -> np.ndarray:
         if self.target_range is not None:
             output = from_range(output, *self.target_range).clip(0, 1)
+        if self._multi_label:
+            return output.clip(0, 1)
         if self._one_output:
             output = np.hstack([1 - output, output])
         output = np.maximum(output, 0)
@@ -193,6 +250,30 @@ class NetworkClassifier(ClassifierMixin, NetworkShell):
         return np.where(total > 0, output / np.where(total > 0, total, 1), 1 / output.shape[1])
 
     def predict(self, X) -> np.ndarray:
-        """(n,) the label whose output is largest."""
-        probabilities = self.predict_proba(X)
+        """(n,) the label whose output is largest; of several labels a row, (n, k), 1 where its probability is >= .5."""
+        return self._labels_of(self.predict_proba(X))
+
+    def _labels_of(self, probabilities: np.ndarray) -> np.ndarray:
+        if self._multi_label:
+            return (probabilities >= 0.5).astype(np.int64)
         return self.classes_[probabilities.argmax(axis=1)]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+
+def _as_labels(y) -> np.ndarray:
+    """(n,) labels, or, of several a row, (n, k) of 0 and 1."""
+    y = y.toarray() if issparse(y) else np.asarray(y)
+    if y.ndim < 2:
+        return y
+    if y.shape[1] == 1:
+        return column_or_1d(y, warn=True)
+    if y.dtype.kind not in "biuf" or not np.all((y == 0) | (y == 1)):
+        raise InvalidInput(
+            f"y of shape {y.shape} must hold 0 and 1, whether a row has each of {y.shape[1]} labels, got "
+            f"{np.unique(y)[:5].tolist()}; for one class a row out of several, y has shape (n,)"
+        )
+    return y.astype(np.int64)

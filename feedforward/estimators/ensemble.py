@@ -165,23 +165,26 @@ class EnsembleClassifier(ClassifierMixin, _Ensemble):
     _default = NetworkClassifier
 
     def predict_proba(self, X) -> np.ndarray:
-        """(n, n_classes) probabilities, the mean of the members'."""
+        """(n, n_classes) probabilities, the mean of the members'; of several labels a row, each by itself."""
         return self._mean_answer(X)
 
     def predict(self, X) -> np.ndarray:
-        """(n,) the label of the largest probability."""
-        best = self.predict_proba(X).argmax(axis=1)
-        return self.classes_[best]
+        """(n,) the label of the largest probability; of several a row, (n, k), 1 where a probability is >= .5."""
+        probabilities = self.predict_proba(X)
+        return self.members_[0]._labels_of(probabilities)
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
 
     @staticmethod
     def _answer_of(member, X):
         return member.predict_proba(X)
 
-    @staticmethod
-    def _score(mean, targets):
-        middle = (targets.min() + targets.max()) / 2
-        right = targets[:, 0] > middle if targets.shape[1] == 1 else targets.argmax(axis=1)
-        return accuracy_score(right, mean.argmax(axis=1))
+    def _score(self, mean, targets):
+        one = self.members_[0]
+        return accuracy_score(one._labels_of(one._probabilities(targets)), one._labels_of(mean))
 
 
 class EnsembleRegressor(RegressorMixin, _Ensemble):

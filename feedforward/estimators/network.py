@@ -83,7 +83,7 @@ PARAMETERS = """
     topology_, parameters_ : the network and what it learnt. alive_ : (n_units,) bool, see `lesion`.
     training_parameters_ : with batch_norm, what is trained, gains and running statistics included; else None.
     loss_curve_, validation_curve_ : mean loss of each epoch. n_iter_ : epochs run. t_ : steps taken.
-    optimizer_state_ : moments of the optimiser, which `partial_fit` goes on from. seed_, n_features_in_.
+    optimizer_state_ : moments of the optimiser, which `partial_fit` goes on from. seed_, n_features_in_, n_outputs_.
     converged_ : whether "lbfgs" or "cg" ended at a minimum; there with these only.
 """
 
@@ -154,6 +154,7 @@ class NetworkShell(SparseInput, BackpropShell):
         topology = self._given_topology(X.shape[1], targets.shape[1]) or Topology.mlp(
             X.shape[1], *self._layer_sizes(), targets.shape[1], unit=self.unit, output=output
         )
+        self.n_outputs_ = targets.shape[1]
         number = self._number_type(X)
         centred = self.centre and isinstance(X, np.ndarray)
         mean = np.average(X.astype(np.float64), axis=0, weights=weights) if centred else np.zeros(X.shape[1])
@@ -162,7 +163,9 @@ class NetworkShell(SparseInput, BackpropShell):
         return key
 
     def fit(self, X, y, sample_weight=None):
-        """Learn from X (n, n_features) and y, (n,) labels, or (n,) or (n, n_outputs) numbers; returns self.
+        """Learn from X (n, n_features) and y; returns self.
+
+        y : (n,) labels, or (n, k) of 0 and 1 where rows have several (classifiers); (n,) or (n, n_outputs) numbers.
 
         sample_weight : (n,) >= 0, how much each row counts in the loss, or None: all the same. Rows of weight 0 are
             left out.

@@ -51,8 +51,8 @@ class NetworkRegressor(RegressorMixin, NetworkShell):
         X, y = self._check_X_y(X, y, multi_output=True, y_numeric=True, reset=first)
         targets = y.reshape(len(y), -1).astype(np.float64, copy=False)
         if first:
-            self.n_outputs_, self._flat_targets = targets.shape[1], y.ndim == 1
-        if targets.shape[1] != self.n_outputs_:
+            self._flat_targets = y.ndim == 1
+        elif targets.shape[1] != self.n_outputs_:
             raise InvalidInput(f"y has {targets.shape[1]} columns, and {self.n_outputs_} in the calls before")
         return X, targets
 

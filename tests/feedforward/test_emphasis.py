@@ -252,7 +252,7 @@ def test_a_regressor_has_hard_rows_and_no_classes():
     x = np.linspace(-3, 3, 80)[:, None]
     net = NetworkRegressor((8,), epochs=3, emphasis="hard", random_state=0).fit(x, np.sin(x).ravel())
     assert np.isfinite(net.loss_curve_).all()
-    with pytest.raises(InvalidInput, match="goes by class, and NetworkRegressor has no classes; use 'hard' or None"):
+    with pytest.raises(InvalidInput, match="goes by class, and rows of NetworkRegressor have none here"):
         NetworkRegressor(emphasis="balanced").fit(x, x.ravel())
 
 
