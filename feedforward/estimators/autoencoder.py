@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from sklearn.base import TransformerMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.metrics import r2_score
+from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
 from bioneuro._jit.keys import Key
-from bioneuro.errors import InvalidInput, check_number
+from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number
 from bioneuro.parameters import Parameters
 from bioneuro.shell import FLOATS, InputRange
-from bioneuro.topology import Dense, Topology
+from bioneuro.topology import Dense, Population, Topology
 from bioneuro.training.batches import Batch
 from feedforward.estimators.base import BackpropShell
-from feedforward.network import Backprop, Network
+from feedforward.network import Backprop, Network, alive_masks
 
 UNKNOWN = 0.5  # what an input says that knows nothing, halfway between off and on
 
@@ -42,7 +44,8 @@ class Autoencoder(TransformerMixin, BackpropShell):
     """Network that learns to give back its input from a code: x -> h = f(x W + b) -> x' = sigmoid(h W' + c).
 
     Trained by backprop on -sum_i [x_i ln x'_i + (1 - x_i) ln(1 - x'_i)], from inputs with some entries flipped and some
-    unknown. `transform` gives the code; `recall` repairs and completes patterns by letting x' be the next x.
+    unknown. `transform` gives the code, `inverse_transform` what codes stand for, `score` how much of their
+    variance comes back; `recall` repairs and completes patterns by letting x' be the next x.
 
     Parameters
     ----------
@@ -167,8 +170,56 @@ class Autoencoder(TransformerMixin, BackpropShell):
     def reconstruct(self, X) -> np.ndarray:
         """(n, n_features) the input as it comes back from its code, in the range of the data."""
         check_is_fitted(self)
+        return self._back(self._check_X(X))
+
+    def inverse_transform(self, H) -> np.ndarray:
+        """(n, n_features) what codes H, (n, size of the code), stand for, in the range of the data: the decoder alone.
+
+        `inverse_transform(transform(X))` is `reconstruct(X)`, to the bit where X has the type that is computed in.
+        Raises `UnsupportedTopology` where something gets from the inputs past the code.
+        """
+        check_is_fitted(self)
+        H, decoder = check_array(H, dtype=FLOATS, order="C"), self._decoder()
+        network, masks = Network(decoder.topology), alive_masks(self.topology_, self.alive_, decoder.dtype)
+        if H.shape[1] != network.input.size:
+            raise InvalidInput(
+                f"codes of {type(self).__name__} have {network.input.size} numbers, those of the population "
+                f"{self.code_!r}, got H of shape {H.shape}; give what transform returns"
+            )
+        decoded = network.forward(decoder, H.astype(decoder.dtype, copy=False), masks).emitted[network.output.name]
+        return self._in_data_range(decoded, H)
+
+    def _decoder(self) -> Parameters:
+        """The part of the network behind the code, with the code for inputs."""
+        whole, code = self.topology_, self.topology_[self.code_]
+        behind, edges = {code.name: Population(code.name, code.shape, "input")}, []
+        for population in whole.order():
+            arriving = whole.incoming(population.name)
+            past = [edge.name for edge in arriving if edge.pre not in behind]
+            if len(past) == len(arriving):
+                continue
+            if past:
+                raise UnsupportedTopology(
+                    f"codes alone do not say what comes back: {past} reaches {population.name!r} past the code "
+                    f"{code.name!r}; use reconstruct(X), or a topology in which all goes through the code"
+                )
+            behind[population.name] = population
+            edges += [replace(edge, tied_to=None) for edge in arriving]
+        topology = Topology(behind.values(), edges)
+        decoder = Parameters.zeros(topology, self.parameters_.dtype)
+        for key in decoder:
+            decoder[key] = self.parameters_[key]
+        return decoder
+
+    def score(self, X, y=None) -> float:
+        """R^2 = 1 - sum (x - x')^2 / sum (x - mean)^2 over all entries of X (n, n_features), n >= 2; y is not used.
+
+        The share of the variance that comes back, each feature about its mean over these rows: 1 where everything does,
+        0 where no more does than the means. Of a principal component analysis it is `explained_variance_ratio_.sum()`.
+        """
+        check_is_fitted(self)
         X = self._check_X(X)
-        return self._in_data_range(self._decoded(self._inputs(X)), X)
+        return float(r2_score(X, self._back(X), multioutput="variance_weighted"))
 
     def recall(self, X, known=None, *, steps: int = 20) -> np.ndarray:
         """Repair or complete patterns: x <- reconstruction of x, `steps` times or until nothing moves.
@@ -194,6 +245,9 @@ class Autoencoder(TransformerMixin, BackpropShell):
             if np.array_equal(before, x):
                 break
         return self._in_data_range(x, X)
+
+    def _back(self, X: np.ndarray) -> np.ndarray:
+        return self._in_data_range(self._decoded(self._inputs(X)), X)
 
     def _decoded(self, inputs: np.ndarray) -> np.ndarray:
         return self._pass(inputs)[self.topology_.by_role("output")[0].name]
