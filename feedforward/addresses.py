@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
 
 import numba
 import numpy as np
@@ -50,24 +51,36 @@ _KERNELS: dict[str, tuple[Callable, str]] = {
 }
 
 
+@cache
+def _kinds(dtype: np.dtype) -> dict[str, types.Type]:
+    """The types of arguments, by letter; those of tables are found when the first are seen, and serve all."""
+    number = numba.from_dtype(dtype)
+    vector = types.Array(number, 1, "C")
+    return {
+        "m": types.NamedTuple([vector, types.int64, types.int64, types.int64], Matrix),
+        "v": vector,
+        "t": types.Array(number, 2, "C"),
+        "i": types.int64,
+        "d": types.float64,
+        "b": types.boolean,
+        "w": types.Array(types.int64, 1, "C"),
+        "s": types.Array(types.int32, 1, "C"),
+        "k": types.Array(types.uint64, 1, "C"),
+        "l": types.Array(types.float64, 1, "C"),
+    }
+
+
+@cache
+def _address(kernel: Callable, arguments: str, dtype: np.dtype) -> int:
+    """As `address`, found by letters: types of tables take long to compare."""
+    return address(kernel, *(_kinds(dtype)[argument] for argument in arguments))
+
+
 class Addresses:
     """The kernels for one type of numbers, float32 or float64."""
 
     def __init__(self, dtype: np.dtype):
-        number = numba.from_dtype(dtype)
-        vector = types.Array(number, 1, "C")
-        self._kinds = {
-            "m": types.NamedTuple([vector, types.int64, types.int64, types.int64], Matrix),
-            "v": vector,
-            "t": types.Array(number, 2, "C"),
-            "i": types.int64,
-            "d": types.float64,
-            "b": types.boolean,
-            "w": types.Array(types.int64, 1, "C"),
-            "s": types.Array(types.int32, 1, "C"),
-            "k": types.Array(types.uint64, 1, "C"),
-            "l": types.Array(types.float64, 1, "C"),
-        }
+        self._dtype = dtype
 
     def forward(self, activation: Activation) -> int:
         return self._of(forward_kernel(activation), "mmiivi")
@@ -86,13 +99,14 @@ class Addresses:
 
     def calls(self, used: set[str], data: Data, learning: Learning, plan: Plan, loss: Loss) -> Calls:
         """The addresses of the kernels named, with `sort_by_feature` in the place of `gather` where that is used."""
-        self._kinds |= {
-            name: Borrowed(numba.typeof(lent)) for name, lent in zip("DLP", (data, learning, plan), strict=True)
-        }
+        kinds = _kinds(self._dtype)
+        for name, lent in zip("DLP", (data, learning, plan), strict=True):
+            if name not in kinds:  # once: it takes long, and were others to come, `call` would refuse them
+                kinds[name] = Borrowed(numba.typeof(lent))
         found = {name: self._of(*_KERNELS[name]) for name in sorted(used)}
         if "sort_by_feature" in found:
             found["gather"] = found.pop("sort_by_feature")
         return Calls(loss=self.loss(loss), **found)
 
     def _of(self, kernel: Callable, arguments: str) -> int:
-        return address(kernel, *(self._kinds[argument] for argument in arguments))
+        return _address(kernel, arguments, self._dtype)

@@ -87,10 +87,13 @@ def fold(parameters: Parameters) -> Parameters:
     """The network without normalisation that computes what this one does at inference.
 
     For each normalised population: W <- W gain / sqrt(variance + epsilon) for all that ends on it, and
-    bias <- bias - mean gain / sqrt(variance + epsilon). The parameters given stay as they are.
+    bias <- bias - mean gain / sqrt(variance + epsilon). The parameters given stay as they are, and are what is returned
+    where nothing is normalised.
     """
     topology = parameters.topology
     units = {p.name: p.unit.unit for p in topology.populations if isinstance(p.unit, Normalised)}
+    if not units:
+        return parameters
     folded = Parameters.zeros(_with_units(topology, units), parameters.dtype).transfer_from(parameters)
     for name in units:
         factor, shift = scale_and_shift(parameters, topology[name])

@@ -82,11 +82,14 @@ def _fill(table: np.ndarray, constants, first: int) -> None:
     """
     steps = np.arange(first, first + max(2, len(table)))
     try:
-        columns = [np.broadcast_to(column, len(steps)) for column in constants(steps)]
-    except (TypeError, ValueError):  # a schedule that takes one step at a time
+        columns = [np.asarray(column) for column in constants(steps)]
+        at_once = all(column.shape in ((), steps.shape) for column in columns)
+    except (TypeError, ValueError):
+        at_once = False
+    if not at_once:  # a schedule that takes one step at a time
         columns = np.array([constants(int(step)) for step in steps]).T
     for index, column in enumerate(columns):
-        table[:, index] = column[: len(table)]
+        table[:, index] = column[: len(table)] if column.ndim else column
 
 
 _GRADIENT = {l1: 0, l2: 0, clip_value: 1, clip: 2}

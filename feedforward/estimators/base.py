@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from functools import partial
+from functools import lru_cache, partial
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -318,7 +318,13 @@ class BackpropShell(Shell):
         """What every population emits, {name: (n, size)}; each row by itself, dead units silent."""
         check_is_fitted(self)
         masks = alive_masks(self.topology_, self.alive_, self.parameters_.dtype)
-        return Network(self.topology_).forward(self.parameters_, inputs, masks).emitted
+        return network_of(self.topology_).forward(self.parameters_, inputs, masks).emitted
+
+
+@lru_cache(maxsize=16)
+def network_of(topology: Topology) -> Network:
+    """`Network(topology)`, kept: neither changes once it is there."""
+    return Network(topology)
 
 
 def as_numbers(name: str, values: np.ndarray, dtype: np.dtype) -> np.ndarray:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import ClassifierMixin
-from sklearn.utils.validation import column_or_1d
+from sklearn.utils.validation import check_consistent_length, column_or_1d
 
 from bioneuro.errors import InvalidInput, check_number
 from bioneuro.shell import as_classes
@@ -125,8 +125,8 @@ class NetworkClassifier(ClassifierMixin, NetworkShell):
         first = not hasattr(self, "parameters_")
         if first and classes is None:
             raise InvalidInput("the first call of partial_fit needs classes=, all the labels there will ever be")
-        X, y = self._check_X_y(X, y, multi_output=True, reset=first)
-        y = _as_labels(y)
+        X, y = self._check_X(X, reset=first), _as_labels(y)
+        check_consistent_length(X, y)  # what else labels must be, the classes say
         if classes is not None and not first and not np.array_equal(np.unique(classes), self.classes_):
             raise InvalidInput(f"classes={np.unique(classes)} are not those of the calls before, {self.classes_}")
         if first:

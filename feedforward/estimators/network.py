@@ -17,8 +17,8 @@ from bioneuro.sparse import SparseRows
 from bioneuro.topology import Topology
 from bioneuro.training.emphasis import Emphasis
 from bioneuro.training.learning_rate import RATES, LearningRates, find_learning_rate
-from feedforward.estimators.base import BackpropShell, SparseInput, as_numbers
-from feedforward.network import Backprop, Network
+from feedforward.estimators.base import BackpropShell, SparseInput, as_numbers, network_of
+from feedforward.network import Backprop
 
 _FILLED = 1 << 20  # numbers of sparse X that are dense at a time
 PARAMETERS = """
@@ -227,7 +227,7 @@ class NetworkShell(SparseInput, BackpropShell):
         )
 
     def _backprop(self, topology: Topology) -> Backprop:
-        return Backprop(Network(topology), self.loss, l2=self.l2, dropout=self.dropout, noise=self.noise)
+        return Backprop(network_of(topology), self.loss, l2=self.l2, dropout=self.dropout, noise=self.noise)
 
     def _weights(self, sample_weight, X: np.ndarray) -> np.ndarray | None:
         """Weights of the rows as a float vector; None where all count alike."""
