@@ -236,6 +236,8 @@ class Program:
 
     def keys(self, key: Key) -> np.ndarray:
         """(n_populations, 2, 2) words of the keys of dropout and of noise, in a training with this key."""
+        if not (self.layout.backprop.dropout or self.layout.backprop.noise):
+            return self.plan.keys  # which nobody reads
         uses, names = ("dropout", "noise"), [population.name for population in self.layout.populations]
         return np.array([[key.child(use).child(name).words for use in uses] for name in names])
 

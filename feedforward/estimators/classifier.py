@@ -267,7 +267,9 @@ class NetworkClassifier(ClassifierMixin, NetworkShell):
 def _as_labels(y) -> np.ndarray:
     """(n,) labels, or, of several a row, (n, k) of 0 and 1."""
     y = y.toarray() if issparse(y) else np.asarray(y)
-    if y.ndim < 2:
+    if y.ndim == 0:
+        raise InvalidInput(f"y must be the labels of the rows, (n,) or (n, k), got {y}")
+    if y.ndim == 1:
         return y
     if y.shape[1] == 1:
         return column_or_1d(y, warn=True)
