@@ -217,7 +217,7 @@ class _Trainer:
         self.validation, self.patience, self.run = validation, patience, run
         self.steps_per_epoch = n_batches(len(X), batch_size)
         self.program = self._compiled()
-        self.out = None if self.program else Parameters.zeros(parameters.topology, parameters.dtype)
+        self.out = Parameters.zeros(parameters.topology, parameters.dtype) if self.program is None else None
         if state is None:
             self.step, self.open_loss, self.loss, self.validation_loss, self.best_theta = 0, 0.0, [], [], None
             self.row_losses = None
