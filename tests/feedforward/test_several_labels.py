@@ -200,3 +200,15 @@ def test_it_is_searched_and_saved_like_any_other(network, tmp_path):
     assert grid.best_params_ == {"epochs": 15}
     save(tmp_path / "net.npz", network)
     np.testing.assert_array_equal(load(tmp_path / "net.npz").predict(X[TEST]), network.predict(X[TEST]))
+
+
+def test_sparse_rows_have_several_labels_too():
+    rows = np.where(np.abs(X) > 1, X, 0)
+    dense, sparse = (
+        NetworkClassifier(**SMALL, centre=False, dtype="float64").fit(inputs[TRAIN], Y[TRAIN])
+        for inputs in (rows, csr_matrix(rows))
+    )
+    np.testing.assert_allclose(dense.predict_proba(rows), sparse.predict_proba(csr_matrix(rows)), rtol=1e-7, atol=1e-9)
+    for net, inputs in ((dense, rows), (sparse, csr_matrix(rows))):
+        net.partial_fit(inputs[TEST], Y[TEST])
+    np.testing.assert_allclose(dense.predict_proba(rows), sparse.predict_proba(csr_matrix(rows)), rtol=1e-7, atol=1e-9)
