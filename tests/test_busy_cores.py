@@ -21,13 +21,13 @@ WIDE = Topology.mlp(100, 200, 10, unit="relu")
 
 @pytest.fixture
 def sizes(monkeypatch):
-    """Of the teams that have run; those of more than one take a tenth of a second longer, as on busy cores."""
+    """Of the teams that have run; more than one worker takes a tenth of a second longer, as on busy cores."""
     found = []
 
     def busy(run_team):
         def run(function, size, *arguments):
             found.append(size)
-            time.sleep(0.1 * (size > 1))
+            time.sleep(0.1 if size > 1 else 0.004)
             return run_team(function, size, *arguments)
 
         return run

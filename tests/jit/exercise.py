@@ -105,6 +105,7 @@ def results(dtype):
         random.fill_poisson(key, 1, np.logspace(1, 9, 9, dtype=dtype), np.empty(9, dtype)),
     )
     yield "exact permutation", random.permutation(key, 1, 20)
+    yield "exact shuffle", random.shuffled(key, 2000)
     yield "exact hashes", random.hash_rows(z)
     single = np.empty((4, 6))
     _single_draws(key.words, single)
