@@ -312,6 +312,7 @@ class Backprop:
         noise: float = 0.0,
     ):
         self.network = network
+        self.loss_name = loss
         self.loss = loss_for(loss, network.output.unit.name)
         self.l2 = check_number("l2", l2, low=0)
         self.noise = check_number("noise", noise, low=0, open_high=True)
@@ -325,6 +326,11 @@ class Backprop:
                 raise InvalidInput(f"dropout of the output {name!r} would hide targets; drop inputs or hidden units")
             if share:
                 self.dropout[name] = share
+
+    def identity(self) -> str:
+        """What a run and its continuation have in common."""
+        dropout = sorted(self.dropout.items())
+        return f"{type(self).__name__}({self.loss_name!r}, l2={self.l2!r}, dropout={dropout}, noise={self.noise!r})"
 
     def __call__(self, params: Parameters, batch: Batch, key: Key, step: int, out: Parameters) -> float:
         self._check_parameters(params)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -47,6 +48,7 @@ class Before(NamedTuple):
 def digest_of_run(
     steps: int,
     parameters: Parameters,
+    gradient: Callable,
     optimizer: Transform,
     key: Key,
     batch_size: int,
@@ -54,7 +56,8 @@ def digest_of_run(
     *arrays: np.ndarray | None,
 ) -> str:
     """What a run and its continuation must have in common; the schedules of a longer run may reach further."""
-    said = (steps, parameters.topology.digest, optimizer.identity(), tuple(key), batch_size, emphasis)
+    learnt_by = gradient.identity() if hasattr(gradient, "identity") else ""
+    said = (steps, parameters.topology.digest, learnt_by, optimizer.identity(), tuple(key), batch_size, emphasis)
     digest = hashlib.blake2b(repr(said).encode(), digest_size=8)
     for array in (parameters.theta, *arrays):
         if array is not None:

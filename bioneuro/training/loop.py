@@ -11,6 +11,7 @@ rule. What else a gradient estimator may offer:
                                                     overwritten between runs; or None where it cannot
     losses_of(parameters, X, y)                     the loss of each row, without anything drawn, for `Hard`
     first_not_finite(parameters, batch, key, step)  the population where a training has diverged, for the message
+    identity()                                      its settings as text; a run that goes on must have the same
     takes_weights                                   True: batches with weights, and their total, are understood
 """
 
@@ -145,13 +146,14 @@ def fit(
     copies = {name: parameters.nbytes for name in ("parameters", "gradient", "first moment", "second moment", "copies")}
     memory.require(copies, f"training {parameters.topology!r}")
     before = before or Before(0, None)
-    run = digest_of_run(before.steps, parameters, optimizer, key, batch_size, emphasis, X, y, strata, weights)
+    run = digest_of_run(before.steps, parameters, gradient, optimizer, key, batch_size, emphasis, X, y, strata, weights)
     if state is None and checkpoint is not None:
         state = read(checkpoint)
     if state is not None and state.run != run:
         raise InvalidInput(
-            "the state to go on from belongs to another training: first parameters, optimiser, data, seed and "
-            "batch_size must be the same; give another checkpoint file, or begin anew without state"
+            "the state to go on from belongs to another training: first parameters, loss, l2, dropout, noise, "
+            "optimiser, data, seed (random_state) and batch_size must be the same; give another checkpoint file, or "
+            "begin anew without state"
         )
     trainer = _Trainer(
         parameters,

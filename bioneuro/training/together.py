@@ -75,8 +75,10 @@ def fit_together(
             fit(member, gradient, X[taken], y[taken], key=key, state=state, weights=weight, **options)
             for member, taken, key, state, weight in zip(members, rows, keys, states, own, strict=True)
         ]
-    data = digest_of_run(0, members[0], optimizer, keys[0], batch_size, as_emphasis(None), X, y, weights).encode()
-    run = _Run(members, optimizer, batch_size, keys, rows, weights, states, np.frombuffer(data, np.uint8))
+    data = digest_of_run(
+        0, members[0], gradient, optimizer, keys[0], batch_size, as_emphasis(None), X, y, weights
+    ).encode()
+    run = _Run(members, gradient, optimizer, batch_size, keys, rows, weights, states, np.frombuffer(data, np.uint8))
     run.train(program, epochs, progress)
     return run.recordings()
 
@@ -105,15 +107,15 @@ def _check(members, keys, rows, states, n_rows: int) -> np.ndarray:
 class _Run:
     """The variables of one call of `fit_together`."""
 
-    def __init__(self, members, optimizer, batch_size, keys, rows, weights, states, data):
+    def __init__(self, members, gradient, optimizer, batch_size, keys, rows, weights, states, data):
         runs = [
-            digest_of_run(0, member, optimizer, key, batch_size, as_emphasis(None), data, taken)
+            digest_of_run(0, member, gradient, optimizer, key, batch_size, as_emphasis(None), data, taken)
             for member, key, taken in zip(members, keys, rows, strict=True)
         ]
         if any(state is not None and state.run != run for state, run in zip(states, runs, strict=True)):
             raise InvalidInput(
-                "a state to go on from belongs to another training: first parameters, rows, optimiser, data, keys and "
-                "batch_size must be the same; begin anew without states"
+                "a state to go on from belongs to another training: first parameters, rows, loss, l2, dropout, "
+                "noise, optimiser, data, keys and batch_size must be the same; begin anew without states"
             )
         self.parameters = [member.copy() for member in members]
         self.keys, self.rows, self.runs, self.batch_size = keys, rows, runs, batch_size

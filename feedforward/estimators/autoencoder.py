@@ -32,6 +32,9 @@ class Denoising(Backprop):
         super().__init__(network, loss, **options)
         self.flip, self.mask = flip, mask
 
+    def identity(self) -> str:
+        return f"{super().identity()} of inputs with flip={self.flip!r}, mask={self.mask!r}"
+
     def __call__(self, params: Parameters, batch: Batch, key: Key, step: int, out: Parameters) -> float:
         generator = key.child("corruption").child(step).generator()
         draw = generator.random(batch.X.shape, dtype=np.float32)

@@ -13,7 +13,7 @@ from bioneuro.topology.units import PReLU
 from bioneuro.training import Hard, TrainingInterrupted
 from bioneuro.training.batches import Batch
 from bioneuro.training.interrupt import Interruption
-from feedforward import Huber, NetworkClassifier, NetworkRegressor
+from feedforward import Autoencoder, Huber, NetworkClassifier, NetworkRegressor
 from feedforward.network import Backprop, Network
 
 DRAW = np.random.default_rng(0)
@@ -211,6 +211,27 @@ def test_an_interrupted_fit_is_taken_up_from_its_checkpoint_bit_for_bit(model, o
     for net in (again, whole):  # and so goes what comes after
         net.partial_fit(X, y)
     assert theta(again).tobytes() == theta(whole).tobytes()
+
+
+@pytest.mark.parametrize(
+    "other", [{"l2": 0.5}, {"dropout": 0.5}, {"noise": 1.0}, {"loss": "squared"}, {"dropout": {"input": 0.1}}]
+)
+def test_a_checkpoint_does_not_answer_for_other_settings(other, tmp_path):
+    """A finished training would otherwise be handed back as if it had been made with them."""
+    settings = SETTINGS | {"checkpoint": tmp_path / "fit.npz", "l2": 0.0}
+    whole = NetworkClassifier(**settings).fit(X, y)
+    with pytest.raises(InvalidInput, match=r"belongs to another training: .* l2, dropout, noise"):
+        NetworkClassifier(**settings | other).fit(X, y)
+    same = NetworkClassifier(**settings | {"l2": 0, "dropout": {"hidden": 0}}).fit(X, y)  # said in other words
+    assert theta(same).tobytes() == theta(whole).tobytes()
+
+
+@pytest.mark.parametrize("other", [{"flip": 0.2}, {"mask": 0.0}, {"l2": 0.1}])
+def test_a_checkpoint_of_codes_does_not_answer_for_other_noise(other, tmp_path):
+    settings = {"hidden_layer_sizes": (2,), "epochs": 2, "random_state": 0, "checkpoint": tmp_path / "fit.npz"}
+    Autoencoder(**settings).fit(X)
+    with pytest.raises(InvalidInput, match="belongs to another training"):
+        Autoencoder(**settings | other).fit(X)
 
 
 def test_an_interrupted_fit_without_a_checkpoint_goes_on_in_parts_and_by_warm_starts():
