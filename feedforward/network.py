@@ -311,6 +311,8 @@ class Backprop:
         dropout: float | Mapping[str, float] = 0,
         noise: float = 0.0,
     ):
+        if not isinstance(network, Network):
+            raise InvalidInput(f"backprop runs a Network, got {network!r}; make one of a topology, Network(topology)")
         self.network = network
         self.loss_name = loss
         self.loss = loss_for(loss, network.output.unit.name)

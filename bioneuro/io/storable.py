@@ -58,5 +58,6 @@ def class_of(key: str) -> type:
 def _how_to_register(cls: type) -> str:
     return (
         f'to make it storable, add to the pyproject.toml of its package [project.entry-points."{GROUP}"] '
-        f'{cls.__name__} = "{cls.__module__}:{cls.__qualname__}" and install the package again'
+        f'{cls.__name__} = "{cls.__module__}:{cls.__qualname__}" and install the package again; '
+        "joblib.dump keeps what is not yours, such as a pipeline of scikit-learn"
     )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import numpy as np
 
 from bioneuro._jit.keys import Key
-from bioneuro.errors import InvalidInput, check_numbers
+from bioneuro.errors import InvalidInput, check_number, check_numbers
 from bioneuro.optim import Optimizer, Transform, l1, l2, yellowfin
 from bioneuro.optim.fused import flat
 from bioneuro.parameters import Parameters
@@ -100,6 +100,19 @@ def _moments(state, path: tuple = ()) -> dict[tuple, tuple]:
     else:
         return {path: np.shape(state)}
     return {where: shape for name, part in parts for where, shape in _moments(part, (*path, name)).items()}
+
+
+def check_validation(validation, patience) -> None:
+    """Refuse held-out rows in the place of their loss, and patience with nothing to watch."""
+    if validation is not None and not callable(validation):
+        raise InvalidInput(
+            f"validation must be a function of the parameters that returns a loss, got {type(validation).__name__}; "
+            "with rows held out and backprop: lambda parameters: backprop.loss_of(parameters, X, y)"
+        )
+    if patience is not None:
+        check_number("patience", patience, low=1, integer=True)
+        if validation is None:
+            raise InvalidInput("patience watches a validation loss; give validation as well")
 
 
 def check_key(key) -> None:

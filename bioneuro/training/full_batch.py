@@ -22,7 +22,14 @@ from bioneuro.recording import Recording
 from bioneuro.topology import Topology
 from bioneuro.training.bar import show_bar
 from bioneuro.training.batches import Batch
-from bioneuro.training.checks import check_callbacks, check_data, check_key, check_parameters, check_weights
+from bioneuro.training.checks import (
+    check_callbacks,
+    check_data,
+    check_key,
+    check_parameters,
+    check_validation,
+    check_weights,
+)
 from bioneuro.training.interrupt import Interruption, TrainingInterrupted
 from bioneuro.training.loop import GradientEstimator, Progress
 
@@ -89,10 +96,7 @@ def minimise(
     check_number("tolerance", tolerance, low=0)
     if not len(X):
         raise InvalidInput("there is no data to learn from: X has 0 rows")
-    if patience is not None:
-        check_number("patience", patience, low=1, integer=True)
-        if validation is None:
-            raise InvalidInput("patience watches a validation loss; give validation as well")
+    check_validation(validation, patience)
     for name in frozen:
         choose("parameter to freeze", name, parameters)
     weights = check_weights(weights, gradient, X)

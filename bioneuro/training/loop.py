@@ -49,6 +49,7 @@ from bioneuro.training.checks import (
     check_optimizer,
     check_parameters,
     check_strata,
+    check_validation,
     check_weights,
 )
 from bioneuro.training.emphasis import Emphasis
@@ -111,7 +112,8 @@ def fit(
         say `takes_weights`.
     callbacks : called with a `Progress` after each epoch; True stops. One with `begin` is first given the parameters.
         One with `after_step` is given a `Progress` after every step too; the training is then not compiled.
-    validation : a loss to be watched, lower is better; the best parameters seen are returned.
+    validation : a loss to be watched, a function of the `Parameters` that is called after each epoch; lower is better,
+        and the best parameters seen are returned.
     patience : stop after so many epochs without a lower validation loss.
     checkpoint : a file, read if it exists and written every few seconds, at the end and at Ctrl-C.
     state : a `TrainingState` to go on from (the `.state` of an earlier recording).
@@ -136,10 +138,7 @@ def fit(
     check_optimizer(optimizer)
     check_key(key)
     batch_size = check_batch_size(batch_size, len(X))
-    if patience is not None:
-        check_number("patience", patience, low=1, integer=True)
-        if validation is None:
-            raise InvalidInput("patience watches a validation loss; give validation as well")
+    check_validation(validation, patience)
     weights, strata = check_weights(weights, gradient, X), check_strata(strata, len(X))
     emphasis, callbacks = check_emphasis(emphasis, strata, weights, gradient), check_callbacks(callbacks)
     check_effect(weights, emphasis, batch_size)

@@ -8,6 +8,8 @@ import sys
 
 import numpy as np
 import pytest
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 import bioneuro
 from bioneuro import Topology
@@ -117,6 +119,7 @@ def test_folders_and_missing_files_are_named(tmp_path):
             r"or an object that does the same, or None\)",
         ),
         (Moments(0.0, 1.0, 0.0), "is a Moments, a class without a key"),
+        (make_pipeline(StandardScaler()), "joblib.dump keeps what is not yours, such as a pipeline of scikit-learn"),
         (bioneuro.optim.adam(np.sqrt), "adam.settings\\['rate'\\]: it is a ufunc, and functions are not stored"),
         ((1, {2, 3}), r"cannot store tuple\[1\]: it is a set; what can be stored are numbers, text"),
         (b"bytes", "it is a bytes"),

@@ -171,5 +171,7 @@ def test_bad_settings_are_refused():
         minimise(start(), least_squares, X, Y, frozen=["output.bais"], key=KEY)
     with pytest.raises(InvalidInput, match="give validation as well"):
         minimise(start(), least_squares, X, Y, patience=2, key=KEY)
+    with pytest.raises(InvalidInput, match=r"validation must be a function of the parameters .* got tuple"):
+        minimise(start(), least_squares, X, Y, validation=(X, Y), key=KEY)
     with pytest.raises(InvalidInput, match="no data to learn from"):
         minimise(start(), least_squares, X[:0], Y[:0], key=KEY)
