@@ -13,6 +13,8 @@ import numpy as np
 
 from bioneuro.errors import InvalidInput, check_number, check_numbers, choose
 
+REACH = {"sigmoid": (0, 1), "tanh": (-1, 1)}  # between which outputs lie, where they are bounded
+
 
 def to_range(y, low: float = 0.15, high: float = 0.85) -> np.ndarray:
     """t = low + (high - low) y: targets in [0, 1] moved into [low, high], low < high.

@@ -14,9 +14,7 @@ from bioneuro.shell import as_classes
 from bioneuro.topology import Topology
 from bioneuro.training.emphasis import Emphasis
 from feedforward.estimators.network import PARAMETERS, NetworkShell
-from feedforward.targets import from_range, row_weights, smooth, to_range
-
-_REACH = {"sigmoid": (0, 1), "tanh": (-1, 1)}  # between which outputs lie, where they are bounded
+from feedforward.targets import REACH, from_range, row_weights, smooth, to_range
 
 
 class NetworkClassifier(ClassifierMixin, NetworkShell):
@@ -193,7 +191,7 @@ class NetworkClassifier(ClassifierMixin, NetworkShell):
                 "softmax outputs sum to 1 and cannot reach a target_range; use label_smoothing, or outputs that are "
                 f"free of each other: topology.with_units({outputs[0].name}='sigmoid')"
             )
-        least, most = _REACH.get(unit, (-np.inf, np.inf))
+        least, most = REACH.get(unit, (-np.inf, np.inf))
         if not least <= low < high <= most:
             raise InvalidInput(
                 f"target_range must be (low, high) with {least:g} <= low < high <= {most:g} for {unit} outputs, "

@@ -6,15 +6,20 @@ import numpy as np
 from sklearn.base import RegressorMixin
 
 from bioneuro.errors import InvalidInput
+from bioneuro.topology import Topology
 from feedforward.estimators.base import as_numbers
 from feedforward.estimators.network import PARAMETERS, NetworkShell
+from feedforward.targets import REACH
+
+_ROUNDING = 1e-6  # by which shares computed in float32 may go beyond 0 and 1
 
 
 class NetworkRegressor(RegressorMixin, NetworkShell):
     __doc__ = f"""Feedforward network trained by backprop to predict numbers.
 
     Linear outputs, L = 1/2 sum_k (a_k - y_k)^2. With a topology whose outputs are softmax or sigmoid units it learns
-    soft targets, of any sum: shares, or another network's `predict_proba`.
+    soft targets, of any sum: shares, or another network's `predict_proba`. Targets that the outputs never come near are
+    refused: below 0 for both, above 1 for sigmoids, beyond -1 and 1 for tanh, and any for a single softmax unit.
     {PARAMETERS}
     >>> import numpy as np, feedforward
     >>> x = np.linspace(-3, 3, 200)[:, None]
@@ -54,7 +59,23 @@ class NetworkRegressor(RegressorMixin, NetworkShell):
             self._flat_targets = y.ndim == 1
         elif targets.shape[1] != self.n_outputs_:
             raise InvalidInput(f"y has {targets.shape[1]} columns, and {self.n_outputs_} in the calls before")
+        self._check_reach(targets)
         return X, targets
+
+    def _check_reach(self, targets: np.ndarray) -> None:
+        """Refuse targets that the outputs of a given topology never come near, whatever they learn."""
+        outputs = self.topology.by_role("output") if isinstance(self.topology, Topology) else ()
+        if len(outputs) != 1:
+            return
+        unit, use = outputs[0].unit.name, f"use topology.with_units({outputs[0].name}='linear')"
+        if unit == "softmax" and outputs[0].size == 1:
+            raise InvalidInput(f"one softmax output is 1 whatever the inputs are; {use}")
+        low, high = (0, np.inf) if unit == "softmax" else REACH.get(unit, (-np.inf, np.inf))
+        if targets.min() < low - _ROUNDING or targets.max() > high + _ROUNDING:
+            raise InvalidInput(
+                f"{unit} outputs learn targets in [{low}, {high}], and y lies in [{targets.min():.3g}, "
+                f"{targets.max():.3g}]; {use}, or scale y"
+            )
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

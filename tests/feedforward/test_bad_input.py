@@ -119,6 +119,40 @@ def train(make=Backprop, X=INPUTS, y=TARGETS, **options):
     return fit(FIRST, make(Network(NET)), X, y, **options)
 
 
+@pytest.mark.parametrize(
+    ("output", "size", "targets", "message"),
+    [
+        ("softmax", 1, [0.2, 0.4], "one softmax output is 1 whatever the inputs are"),
+        (
+            "softmax",
+            2,
+            [[0.2, 0.4], [-0.1, 0.3]],
+            r"softmax outputs learn targets in \[0, inf\], and y lies in \[-0.1",
+        ),
+        ("sigmoid", 1, [0.0, 25.0], r"sigmoid outputs learn targets in \[0, 1\], and y lies in \[0, 25\]"),
+        ("tanh", 2, [[0.0, 1.0], [-1.2, 1.0]], r"tanh outputs learn targets in \[-1, 1\], and y lies in \[-1.2, 1\]"),
+    ],
+)
+@pytest.mark.parametrize("method", ["fit", "partial_fit"])
+def test_targets_that_the_outputs_of_a_topology_never_come_near_are_refused(method, output, size, targets, message):
+    """The outputs of `Topology.mlp` are softmax units unless told otherwise, and one of them is always 1."""
+    net = NetworkRegressor(topology=Topology.mlp(64, 5, size, output=output), random_state=0)
+    with pytest.raises(InvalidInput, match=f"{message}.*use topology.with_units.output='linear'."):
+        getattr(net, method)(X[:2], np.array(targets))
+    net.set_params(topology=net.topology.with_units(output="linear"))
+    assert np.isfinite(getattr(net, method)(X[:2], np.array(targets)).predict(X[:2])).all()
+
+
+def test_shares_rounded_to_float32_are_within_reach():
+    shares = np.array([1 + 1e-7, -1e-7, 0.5])
+    NetworkRegressor(topology=Topology.mlp(64, 1, output="sigmoid"), epochs=1).fit(X[:3], shares)
+
+
+def test_backprop_says_that_it_runs_a_network():
+    with pytest.raises(InvalidInput, match=r"backprop runs a Network, got Topology.*; make one of a topology"):
+        Backprop(NET)
+
+
 @pytest.mark.parametrize("make", [Backprop, StepByStep])
 @pytest.mark.parametrize(
     ("data", "message"),
@@ -133,6 +167,7 @@ def train(make=Backprop, X=INPUTS, y=TARGETS, **options):
         ({"optimizer": "adam"}, r"optimizer must be a Transform such as optim.adam\(1e-3\), got 'adam'"),
         ({"key": 0}, r"key must be a Key, got 0; use Key.from_seed\(0\)"),
         ({"callbacks": print}, "callbacks must be a list of functions"),
+        ({"validation": (INPUTS, TARGETS)}, "validation must be a function of the parameters .*, got tuple; .*loss_of"),
         ({"weights": ["a"] * 120}, r"weights must be numbers, got \['a', 'a'.*\.\.\.\]"),
         ({"weights": np.full(120, -1.0)}, r"weights must be a number in \[0, inf\), got -1.0"),
         ({"weights": np.ones(3)}, r"weights must be 120 numbers, one a row; got shape \(3,\)"),
