@@ -304,9 +304,13 @@ class max_norm(Transform):
 
 @dataclass(frozen=True)
 class freeze(Transform):
-    """u <- 0 for the parameters named: they stay what they are, bit for bit."""
+    """u <- 0 for the parameters named, one or several: they stay what they are, bit for bit."""
 
-    keys: tuple[str, ...]
+    keys: tuple[str, ...] | str
+
+    def __post_init__(self):
+        if isinstance(self.keys, str):
+            object.__setattr__(self, "keys", (self.keys,))
 
     def init(self, parameters):
         for key in self.keys:

@@ -110,6 +110,9 @@ def test_frozen_parameters_stay_bit_identical(walk):
 def test_freezing_an_unknown_parameter_names_the_nearest():
     with pytest.raises(UnknownName, match=r"did you mean 'hidden.bias'"):
         optim.freeze(("hiden.bias",)).init(Parameters.zeros(NET))
+    with pytest.raises(UnknownName, match=r"'hiden.bias'; did you mean 'hidden.bias'"):
+        optim.freeze("hiden.bias").init(Parameters.zeros(NET))
+    assert optim.freeze("hidden.bias") == optim.freeze(("hidden.bias",))
 
 
 def test_a_layer_with_rate_0_stays_bit_identical_and_the_others_learn_as_ever(walk):
