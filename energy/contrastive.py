@@ -69,6 +69,11 @@ class ContrastiveDivergence:
         self.state: np.ndarray | None = None
         self._crew = Crew(1, 1e-9 * _PRODUCT)
 
+    def identity(self) -> str:
+        """What a run and its continuation have in common."""
+        chains = f"persistent={self.persistent}, n_chains={self.n_chains}"
+        return f"{type(self).__name__}(k={self.k}, {chains}, graded={self.graded}, l2={self.l2})"
+
     def __call__(self, params: Parameters, batch: Batch, key: Key, step: int, out: Parameters) -> float:
         machine, first = Machine.of(params), step * (self.k + 1)
         visible = _fitting(batch.X, machine)

@@ -111,6 +111,10 @@ class HybridGradient:
         self.graded = bool(graded)
         self.l2 = check_number("l2", l2, low=0)
 
+    def identity(self) -> str:
+        """What a run and its continuation have in common."""
+        return f"{type(self).__name__}({self.generative}, k={self.k}, graded={self.graded}, l2={self.l2})"
+
     def __call__(self, params: Parameters, batch: Batch, key: Key, step: int, out: Parameters) -> float:
         joint, into = Joint.of(params), Joint.of(out)
         fields = hidden_fields(joint.machine, batch.X)

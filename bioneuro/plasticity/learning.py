@@ -53,6 +53,10 @@ class LocalLearning:
         self.order = _populations_needed(topology, self.rules)
         self.state: dict[str, dict[str, np.ndarray]] = {}
 
+    def identity(self) -> str:
+        """What a run and its continuation have in common."""
+        return f"{type(self).__name__}({sorted(self.rules.items())}, settle={self.settle})"
+
     def __call__(self, params: Parameters, batch: Batch, key: Key, step: int, out: Parameters) -> float:
         if not self.state:
             self.state = {name: rule.start(*params[name].shape, params.dtype) for name, rule in self.rules.items()}
