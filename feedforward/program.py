@@ -153,7 +153,7 @@ class Program:
         gradient, chunks = aligned_zeros(size * bounded, self.dtype), np.zeros(-(-size // CHUNK) * bounded)
         rest = own.copy()
         rest[:, PENALTIES] = Own().l2, Own().l1, Own().bound
-        return Whole(penalise, self.fused.norm, gradient, chunks, self.layout.ends(), rest)
+        return Whole(penalise, float(self.fused.norm), gradient, chunks, self.layout.ends(), rest)
 
     def _plain(self, values) -> np.ndarray:
         """In C order, of the type of the parameters, and not read-only: one compiled signature serves all data."""

@@ -189,6 +189,11 @@ def test_a_gradient_that_is_too_long_is_made_shorter_as_a_whole(density, penalty
     assert_same(Backprop(Network(SMALL), l2=penalty), optim.chain(*parts), density)
 
 
+def test_the_largest_length_may_be_a_whole_number():
+    for norm in (0.5, 1):  # a training with another type of number would be refused by the kernels of the first
+        assert_same(Backprop(Network(SMALL)), optim.chain(optim.clip(norm), optim.momentum(0.3)))
+
+
 def test_the_gradient_of_what_is_frozen_counts_in_its_length():
     frozen = ("input->hidden2", "hidden1.bias")
     chain = optim.chain(optim.clip(0.1), optim.adam(0.01), optim.weight_decay(0.1), optim.freeze(frozen))
