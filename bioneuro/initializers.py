@@ -237,13 +237,14 @@ def output_bias(unit: str, y: np.ndarray, weights: np.ndarray | None = None) -> 
 
     Linear: mean(y); sigmoid: logit of the mean, ln(p / (1 - p)) (mean .9 gives ln 9 = 2.197); softmax: log of the
     class shares. `y` is (n, outputs): numbers, 0/1 targets or one-hot rows. The first loss is then the entropy of
-    the labels. Shares of 0 and 1 are taken as half an example away from them. `weights`, (n,), say how much rows count.
+    the labels. Shares of 0 and 1 are taken as half an example away from them. `weights`, (n,), say how much rows count;
+    where they are less than 1 on average, the examples are the rows.
     """
     y = np.asarray(y, dtype=float)
     if y.ndim != 2 or not len(y):
         raise InvalidInput(f"targets must be (n, outputs) with n >= 1, got shape {y.shape}")
     mean = np.average(y, axis=0, weights=weights)
-    half = 0.5 / (len(y) if weights is None else np.sum(weights))
+    half = 0.5 / (len(y) if weights is None else max(np.sum(weights), np.count_nonzero(weights)))
     share = np.clip(mean, half, 1 - half)
     formulas = {
         "linear": lambda: mean,

@@ -421,6 +421,15 @@ def test_labels_all_alike_give_a_finite_bias():
     assert np.isfinite(output_bias("softmax", np.eye(3)[[0, 0, 1]])).all()
 
 
+@pytest.mark.parametrize("unit", ["softmax", "sigmoid"])
+@pytest.mark.parametrize("total", [1e-300, 0.3, 1.0, 1e300])
+def test_the_unit_that_weights_are_in_does_not_move_the_bias(unit, total):
+    y, weights = np.eye(3)[[0, 0, 1, 2, 2, 2]], np.array([0.1, 0.2, 0.1, 0.2, 0.3, 0.1])
+    expected = {"softmax": np.log, "sigmoid": special.logit}[unit]([0.3, 0.1, 0.6])
+    np.testing.assert_allclose(output_bias(unit, y, weights * total), expected, rtol=1e-12)
+    assert np.isfinite(output_bias(unit, np.eye(3)[[0, 0, 1]], weights[:3] * total)).all()  # one that never comes
+
+
 def test_output_bias_refuses_in_words():
     with pytest.raises(InvalidInput, match=r"targets must be \(n, outputs\) with n >= 1, got shape \(3,\)"):
         output_bias("linear", np.zeros(3))
