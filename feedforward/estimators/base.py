@@ -17,7 +17,7 @@ from bioneuro.parameters import Parameters
 from bioneuro.recording import Recording
 from bioneuro.shell import FLOATS, Shell
 from bioneuro.sparse import SparseRows, as_rows
-from bioneuro.topology import Topology
+from bioneuro.topology import Lesion, Topology
 from bioneuro.training.batches import check_batch_size, n_batches
 from bioneuro.training.checkpoint import Before
 from bioneuro.training.emphasis import Emphasis, as_emphasis
@@ -78,6 +78,12 @@ class BackpropShell(Shell):
         """Keep the network that has been trained; where it normalises, also what it is at inference."""
         self.parameters_ = fold(parameters)
         self.training_parameters_ = None if self.parameters_.topology == parameters.topology else parameters
+
+    def _with_lesion(self, lesion: Lesion):
+        hurt = super()._with_lesion(lesion)
+        if self.training_parameters_ is not None:
+            hurt.training_parameters_ = lesion.apply(self.training_parameters_)
+        return hurt
 
     @property
     def _trained(self) -> Parameters:

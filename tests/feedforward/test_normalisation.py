@@ -173,6 +173,17 @@ def test_a_folded_network_can_be_lesioned_and_saved(tmp_path):
     np.testing.assert_array_equal(hidden[:, ~lesion.alive_in("hidden1")], 0)
 
 
+def test_a_lesion_cuts_the_synapses_that_training_goes_on_from_too():
+    X = np.random.default_rng(0).normal(size=(30, 4))
+    whole = NetworkClassifier(topology=DEEP, batch_norm=True, epochs=2, random_state=0).fit(X, np.arange(30) % 3)
+    before = whole.training_parameters_.theta.tobytes()
+    hurt = whole.lesion(synapses=0.5, random_state=0)
+    np.testing.assert_array_equal(fold(hurt.training_parameters_).theta, hurt.parameters_.theta)
+    hurt.set_params(frozen=("input->hidden1",)).partial_fit(X, np.arange(30) % 3)
+    assert np.count_nonzero(hurt.parameters_["input->hidden1"] == 0) == 10
+    assert whole.training_parameters_.theta.tobytes() == before
+
+
 def test_the_first_weights_are_those_of_the_network_without():
     for unit in ACTIVATIONS:
         net = Topology.mlp(4, 5, 3, unit=unit)
