@@ -67,7 +67,7 @@ class ContrastiveDivergence:
         self.graded = bool(graded)
         self.l2 = check_number("l2", l2, low=0)
         self.state: np.ndarray | None = None
-        self._crew = Crew(1, 1e-9 * _PRODUCT)
+        self._crews: dict[int, Crew] = {}  # by size: the last batch of an epoch may be worth fewer workers
 
     def identity(self) -> str:
         """What a run and its continuation have in common."""
@@ -91,13 +91,12 @@ class ContrastiveDivergence:
             model, sweeps = data._replace(hidden_means=np.empty_like(data.hidden)), 0
         products = _products(machine, len(visible), len(model.visible), sweeps)
         size = _team(machine, products, sweeps)
-        if self._crew.size != size:
-            self._crew = Crew(size, 1e-9 * _PRODUCT)
+        crew = self._crews.setdefault(size, Crew(size, 1e-9 * _PRODUCT))
         follows = not self.persistent
         arguments = (machine, Machine.of(out), observed, data, model, first, sweeps, follows, self.graded)
         started = time.perf_counter()
-        run_team(contrast, self._crew.workers(), *arguments)
-        self._crew.note(products, time.perf_counter() - started)
+        run_team(contrast, crew.workers(), *arguments)
+        crew.note(products, time.perf_counter() - started)
         if self.persistent:
             self.state = model.visible
         penalise(params, out, self.l2)

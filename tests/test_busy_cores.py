@@ -62,6 +62,17 @@ def test_contrastive_divergence_goes_on_with_one_and_the_bytes_are_those_of_any_
     assert gradients[0] == gradients[1]
 
 
+def test_a_short_batch_in_between_does_not_make_a_slow_team_forgotten(sizes, monkeypatch):
+    X, key = np.random.default_rng(0).random((50, 128), np.float32), Key.from_seed(1)
+    params = initial_parameters(Topology.rbm(128, 130), X, sigma=0.1, key=key)
+    worth = iter([2, 1] * 3)
+    monkeypatch.setattr(contrastive, "team_size", lambda **_: next(worth))
+    divergence, out = ContrastiveDivergence(), params.like(np.zeros_like(params.theta))
+    for step, rows in enumerate([50, 5] * 3):
+        divergence(params, Batch(X[:rows], None, np.arange(rows)), key, step, out)
+    assert sizes == [2, 1, 2, 1, 1, 1]
+
+
 def test_the_team_is_tried_again(sizes, monkeypatch):
     data, backprop = problem(WIDE, "float32", n=700), Backprop(Network(WIDE))
     monkeypatch.setattr(program, "PIECE", 0.0005)
