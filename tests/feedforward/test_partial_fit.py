@@ -11,6 +11,8 @@ from bioneuro.training import fit
 from bioneuro.training.checkpoint import Before
 from bioneuro.training.emphasis import Emphasis
 from feedforward import NetworkClassifier
+from feedforward.addresses import _address, _kinds
+from feedforward.estimators.base import network_of
 from feedforward.network import Backprop, Network
 
 DIGITS = load_digits()
@@ -37,6 +39,8 @@ def networks():
 def test_networks_taught_in_turn_have_the_bytes_that_they_have_alone():
     alone, in_turn = networks(), networks()
     for net in alone:
+        for kept in (network_of, _kinds, _address):
+            kept.cache_clear()
         for part in PARTS:
             learn(net, part)
     for part in PARTS:

@@ -152,7 +152,8 @@ def test_a_batch_may_hold_the_fullest_row_of_sparse_inputs_many_times(n_threads)
     assert losses.sum() == pytest.approx(sums.sum(), rel=1e-12)
 
 
-def test_one_to_one_projections():
+@pytest.mark.parametrize("density", [1.0, 0.15], ids=["dense", "sparse"])
+def test_one_to_one_projections(density):
     topology = Topology(
         [
             Population("input", 20, role="input"),
@@ -161,7 +162,7 @@ def test_one_to_one_projections():
         ],
         [OneToOne("input", "middle"), Dense("middle", "output"), Dense("input", "output")],
     )
-    assert_same(Backprop(Network(topology)), optim.adam(0.01))
+    assert_same(Backprop(Network(topology)), optim.adam(0.01), density)
 
 
 def test_what_stands_around_the_optimiser_in_a_chain():

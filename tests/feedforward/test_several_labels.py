@@ -8,6 +8,7 @@ from sklearn.dummy import DummyClassifier
 from sklearn.metrics import accuracy_score, log_loss
 from sklearn.model_selection import GridSearchCV
 from sklearn.neural_network import MLPClassifier
+from sklearn.utils import get_tags
 
 from bioneuro import Topology, load, save
 from bioneuro.errors import InvalidInput
@@ -198,6 +199,8 @@ def test_an_ensemble_takes_the_mean_probability_of_each_label():
 def test_it_is_searched_and_saved_like_any_other(network, tmp_path):
     grid = GridSearchCV(NetworkClassifier((10,), random_state=0), {"epochs": [0, 15]}, cv=2).fit(X[TRAIN], Y[TRAIN])
     assert grid.best_params_ == {"epochs": 15}
+    for model in (NetworkClassifier(), EnsembleClassifier()):
+        assert get_tags(model).classifier_tags.multi_label
     save(tmp_path / "net.npz", network)
     np.testing.assert_array_equal(load(tmp_path / "net.npz").predict(X[TEST]), network.predict(X[TEST]))
 

@@ -138,13 +138,22 @@ def twice(X):
     return sp.csr_array((data[order], columns[order], starts), X.shape)
 
 
+def with_zeros(X):
+    """Sorted, each entry once, and 0 in rows that had none."""
+    full = X.toarray()
+    full[[0, 7, 149], 3] = np.inf
+    X = sp.csr_array(full)
+    X.data[np.isinf(X.data)] = 0
+    return X
+
+
 def with_long_indices(X):
     X = X.copy()
     X.indices, X.indptr = X.indices.astype(np.int64), X.indptr.astype(np.int64)
     return X
 
 
-FORMS = [sp.csr_matrix, sp.csc_array, sp.coo_matrix, sp.lil_array, sp.bsr_matrix, unsorted, twice, with_long_indices]
+FORMS = [sp.csr_matrix, sp.csc_array, sp.coo_matrix, sp.lil_array, sp.bsr_matrix, unsorted, twice, with_zeros, with_long_indices]
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
@@ -164,7 +173,8 @@ def test_rows_are_shared_where_nothing_has_to_be_done():
     assert np.shares_memory(rows.data, X.data)
     assert len(rows) == 150
     assert len(rows[[3, 3]]) == 2
-    assert as_rows(twice(X)).nnz == X.nnz
+    for form in (twice, with_zeros):
+        assert as_rows(form(X)).nnz == X.nnz
     with pytest.raises(InvalidInput, match=r"sparse rows, \(150, 40\), are not filled unless toarray\(\) asks for it"):
         np.asarray(rows)
 
@@ -310,9 +320,9 @@ def test_a_checkpoint_goes_on_with_the_same_data_alone(tmp_path):
     half = network(epochs=3, schedule="constant", checkpoint=tmp_path / "half").fit(X, Y)
     rest = half.set_params(epochs=6).fit(X, Y)
     assert rest.parameters_.theta.tobytes() == whole.parameters_.theta.tobytes()
-    for name in ("data", "indices"):
+    for name, place in (("data", 3), ("indices", 3), ("indptr", 7)):  # of row 7, in which there is nothing yet
         other = X.copy()
-        getattr(other, name)[3] += 1
+        getattr(other, name)[place] += -1 if name == "indptr" else 1
         with pytest.raises(InvalidInput, match="belongs to another training"):
             half.fit(other, Y)
 

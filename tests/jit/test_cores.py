@@ -223,9 +223,10 @@ def test_short_runs_are_judged_together(crew):
         assert crew.workers() == 2
     crew.note(1, 0.22 * JUDGED)
     assert crew.workers() == 1
+    crew.note(1, 0.9 * JUDGED)
     crew._clock.now += 2 * ALONE
     assert crew.workers() == 2
-    crew.note(1, 0.9 * JUDGED)  # what was before counts no more
+    crew.note(1, 0.9 * JUDGED)  # what one did before counts no more
     assert crew.workers() == 2
 
 
