@@ -179,7 +179,7 @@ def _steps(team, worker, workers, plan, data, learning, first, last, before):
 
 @kernel
 def _gather(plan, data, begin, rows, step, worker, workers):
-    """Put the batch together: each worker some rows of dense inputs, or some features of sparse ones."""
+    """Put the batch together: each worker some rows of dense inputs, or all entries of sparse ones for itself."""
     at = plan.populations[0]
     x = stored(plan.space, at[OUTPUT], at[WIDTH])
     call(plan.calls.gather, (data, x, begin, rows, worker, workers))
