@@ -1,6 +1,7 @@
 """While a team of threads is slower than one, because other programs keep the cores busy, one goes on by itself."""
 
 import time
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from energy.contrastive import ContrastiveDivergence
 from energy.rbm import initial_parameters
 from feedforward import program
 from feedforward.network import Backprop, Network
-from tests.feedforward.test_program import compiled, problem
+from tests.feedforward.test_program import compiled, first_parameters, problem
 
 WIDE = Topology.mlp(100, 200, 10, unit="relu")
 
@@ -71,6 +72,29 @@ def test_a_short_batch_in_between_does_not_make_a_slow_team_forgotten(sizes, mon
     for step, rows in enumerate([50, 5] * 3):
         divergence(params, Batch(X[:rows], None, np.arange(rows)), key, step, out)
     assert sizes == [2, 1, 2, 1, 1, 1]
+
+
+def test_steps_of_contrastive_divergence_are_judged_by_their_products(monkeypatch):
+    X, notes = np.random.default_rng(0).random((50, 128), np.float32), []
+    params = initial_parameters(Topology.rbm(128, 130), X, sigma=0.1, key=Key.from_seed(1))
+    monkeypatch.setattr(contrastive.Crew, "note", lambda crew, work, seconds: notes.append(work))
+    for step, rows in enumerate((50, 5)):
+        batch = Batch(X[:rows], None, np.arange(rows))
+        ContrastiveDivergence()(params, batch, Key.from_seed(1), step, params.copy())
+    assert notes == [128 * 130 * 5 * 50, 128 * 130 * 5 * 5]  # twice up, once down, and two gradients
+
+
+def test_whoever_takes_over_begins_with_few_steps():
+    (X, y, order), optimizer = problem(WIDE, "float32"), optim.adam(0.01)
+    parameters = first_parameters(WIDE, "float32")
+    training = program.Program(Backprop(Network(WIDE)), parameters, X, y, optimizer, 1, 2)
+    training.load(parameters, optimizer.init(parameters))
+    training.few_steps, training.steps_at_once = 3, 50  # how long one needs for 50 that the team took, nobody knows
+    training.crew = SimpleNamespace(workers=lambda: 1, note=lambda work, seconds: None)
+    begins = np.arange(len(order) + 1)
+    assert training.run(order, begins, 0, 0, Key.from_seed(0))[0] == 3
+    training.steps_at_once = 50
+    assert training.run(order, begins, 3, 0, Key.from_seed(0))[0] == 50
 
 
 def test_the_team_is_tried_again(sizes, monkeypatch):

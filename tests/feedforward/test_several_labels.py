@@ -114,6 +114,8 @@ def test_parts_are_learnt_one_after_the_other_without_all_labels_in_each():
         InvalidInput, match=r"y has 5 columns, one for each of classes=\[0 1 2 3 4\], got range\(0, 4\)"
     ):
         NetworkClassifier().partial_fit(X[:10], Y[:10], classes=range(4))
+    with pytest.raises(InvalidInput, match=r"classes=\[0 1 2 3 4\], got range\(1, 6\)"):
+        NetworkClassifier().partial_fit(X[:10], Y[:10], classes=range(1, 6))
     one = NetworkClassifier().partial_fit(X[:100], Y[:100, 0], classes=[0, 1])
     with pytest.raises(InvalidInput, match=r"y must have shape \(n,\), as in the calls before, got \(10, 2\)"):
         one.partial_fit(X[:10], Y[:10, :2])
@@ -158,6 +160,9 @@ def test_a_topology_of_your_own_is_used():
     assert model.score(X[TEST], Y[TEST]) > 0.6
     two = NetworkClassifier(topology=Topology.mlp(20, 10, 2, output="sigmoid"), epochs=1).fit(X, Y[:, :2])
     assert two.predict_proba(X).shape == (1200, 2)
+    line = NetworkClassifier(topology=Topology.mlp(20, 5, output="linear"), epochs=5, random_state=0).fit(X, Y)
+    assert line._output(X).min() < 0 == line.predict_proba(X).min()
+    assert line._output(X).max() > 1 == line.predict_proba(X).max()
 
 
 @pytest.mark.parametrize(

@@ -153,7 +153,8 @@ def with_long_indices(X):
     return X
 
 
-FORMS = [sp.csr_matrix, sp.csc_array, sp.coo_matrix, sp.lil_array, sp.bsr_matrix, unsorted, twice, with_zeros, with_long_indices]
+OTHERS = [sp.csr_matrix, sp.csc_array, sp.coo_matrix, sp.lil_array, sp.bsr_matrix]
+FORMS = [*OTHERS, unsorted, twice, with_zeros, with_long_indices]
 
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: form.__name__)
