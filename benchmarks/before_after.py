@@ -22,7 +22,8 @@ from bioneuro.topology import FixedOutDegree
 from bioneuro.training.loop import fit
 from energy.contrastive import ContrastiveDivergence
 from energy.rbm import Machine, initial_parameters
-from feedforward.network import Backprop, Network
+from feedforward.backprop import Backprop
+from feedforward.network import Network
 
 REPEATS = 7
 RATE = 0.01

@@ -54,7 +54,8 @@ from bioneuro.topology import Topology
 from bioneuro.training import fit, fit_together
 from bioneuro.training.batches import epoch_order
 from feedforward import NetworkClassifier
-from feedforward.network import Backprop, Network
+from feedforward.backprop import Backprop
+from feedforward.network import Network
 from feedforward.normalisation import with_batch_norm
 
 REPEATS = 5
@@ -364,7 +365,8 @@ import bioneuro
 from bioneuro import optim, training
 from bioneuro._jit.keys import Key
 from bioneuro.initializers import initialise
-from feedforward.network import Backprop, Network
+from feedforward.backprop import Backprop
+from feedforward.network import Network
 from feedforward.normalisation import with_batch_norm
 data = bioneuro.load_digits()
 network = bioneuro.Topology.mlp(64, 32, 10)

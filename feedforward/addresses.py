@@ -22,8 +22,9 @@ from feedforward.bounds import bounded_step, measure, shorten
 from feedforward.losses import Loss
 from feedforward.tables import Calls, Data, Learning, Plan
 
-# the kernels of `Calls` and their arguments: m a matrix, v a vector, i a whole number, d a float64, b a Boolean,
-# w whole numbers, s int32 numbers, k the words of a key, D, L and P what `Data`, `Learning` and `Plan` are
+# the kernels of `Calls` and their arguments: m a matrix, v a vector, t a table, i a whole number, d a float64, b a
+# Boolean, w whole numbers, s int32 numbers, l float64 numbers, k the words of a key, D, L and P what `Data`, `Learning`
+# and `Plan` are
 _KERNELS: dict[str, tuple[Callable, str]] = {
     "multiply": (multiply, "mmmiiib"),
     "multiply_nt": (multiply_nt, "mmmiiibi"),

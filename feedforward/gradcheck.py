@@ -12,8 +12,9 @@ from bioneuro.sparse import as_rows
 from bioneuro.topology import Topology
 from bioneuro.training.batches import Batch
 from bioneuro.training.checks import check_weights
+from feedforward.backprop import Backprop
 from feedforward.losses import Huber
-from feedforward.network import Backprop, Network
+from feedforward.network import Network
 from feedforward.normalisation import with_batch_norm
 
 

@@ -23,7 +23,8 @@ from bioneuro.sparse import as_rows
 from bioneuro.topology import Topology
 from bioneuro.training.loop import Progress
 from feedforward.activations import ACTIVATIONS, Activation, backward_kernel, forward_kernel
-from feedforward.network import Backprop, Layer, Network, alive_masks, constants_of, through
+from feedforward.backprop import Backprop
+from feedforward.network import Layer, Network, alive_masks, constants_of, through
 from feedforward.normalisation import Normalised, scale_and_shift
 
 _WIDE = np.linspace(-30.0, 30.0, 601)  # where the steepest place of a unit type is looked for

@@ -7,7 +7,7 @@ are cut into panels of 64 columns, stored one behind the other.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -19,8 +19,11 @@ from feedforward import tables
 from feedforward.addresses import Addresses
 from feedforward.batch_kernels import GAIN_GRADIENT, N_BATCH, SHIFT_GRADIENT
 from feedforward.kernels import linear
-from feedforward.network import Backprop, Layer, constants_of
+from feedforward.network import Layer, constants_of
 from feedforward.tables import GAP, HELD, Calls, Plan, padded
+
+if TYPE_CHECKING:
+    from feedforward.backprop import Backprop
 
 
 class Place(NamedTuple):

@@ -9,20 +9,16 @@ projections leave a population, as with skips and tied weights, their errors sim
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from bioneuro._jit.gemm import matmul
-from bioneuro._jit.keys import Key
 from bioneuro._jit.matrix import Matrix
-from bioneuro._jit.random import fill_normal, fill_uniform
 from bioneuro._jit.rows import softmax_rows
-from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number, choose
-from bioneuro.optim.transform import Transform, weights_of
+from bioneuro.errors import InvalidInput, UnsupportedTopology
 from bioneuro.parameters import Parameters
 from bioneuro.topology import Dense, OneToOne, Population, Projection, Topology
-from bioneuro.training.batches import Batch
 from feedforward.activations import Activation, activation_of, backward_kernel, forward_kernel
 from feedforward.batch_kernels import (
     BATCH_MEAN,
@@ -35,8 +31,10 @@ from feedforward.batch_kernels import (
     normalise_back,
 )
 from feedforward.kernels import linear
-from feedforward.losses import loss_for
-from feedforward.normalisation import Normalised, check_rows, scale_and_shift
+from feedforward.normalisation import Normalised, scale_and_shift
+
+if TYPE_CHECKING:
+    from bioneuro.sparse import SparseRows
 
 Product = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
@@ -196,6 +194,12 @@ class Network:
                     known = deltas.get(projection.pre)
                     deltas[projection.pre] = back if known is None else np.add(known, back, out=known)
 
+    def follow(self, params: Parameters, layers: Layers) -> None:
+        """Move the running mean and variance of normalised populations towards those of the batch that went through."""
+        for name, (_, batch) in layers.normal.items():
+            population = self.topology[name]
+            follow(_own(params, population), _matrix(batch), population.size, population.unit.momentum)
+
     def settle(self, params: Parameters, X: np.ndarray) -> Parameters:
         """A copy in which the mean and variance of normalised populations are those over all rows of X, (n, n_input).
 
@@ -237,7 +241,7 @@ def _through_normalisation(
     gradient[f"{population.name}.gain"] += batch[GAIN_GRADIENT]
 
 
-def through(projection: Projection, x: np.ndarray, params: Parameters, product: Product) -> np.ndarray:
+def through(projection: Projection, x: np.ndarray | SparseRows, params: Parameters, product: Product) -> np.ndarray:
     weights = params[projection.name]
     if isinstance(x, np.ndarray):
         return x * weights if isinstance(projection, OneToOne) else product(x, weights)
@@ -249,7 +253,7 @@ def _back(projection: Projection, delta: np.ndarray, params: Parameters) -> np.n
     return delta * weights if isinstance(projection, OneToOne) else delta @ weights.T
 
 
-def _masked(x: np.ndarray, mask: np.ndarray | None) -> np.ndarray:
+def _masked(x: np.ndarray | SparseRows, mask: np.ndarray | None) -> np.ndarray | SparseRows:
     if mask is None:
         return x
     return x * mask if isinstance(x, np.ndarray) else (x * mask).tocsr()
@@ -278,189 +282,3 @@ def alive_masks(topology: Topology, alive: np.ndarray, dtype) -> dict[str, np.nd
     """Masks of the populations that have dead units, {population: (n,) of 0 and 1}."""
     parts = {name: alive[where] for name, where in topology.unit_layout.items()}
     return {name: part.astype(dtype) for name, part in parts.items() if not part.all()}
-
-
-class Backprop:
-    """Gradient estimator: of the mean loss over a batch plus l2 |W|^2 (biases are free), by backpropagation.
-
-    It returns the loss without the penalty, which `penalty` gives. With weights w of the rows the loss is
-    sum w L / sum w; where the batch has a total of its own, the gradient is that of sum w L / total.
-
-    Parameters
-    ----------
-    network : `Network`.
-    loss : name of a loss; "auto" goes by the output units.
-    l2 : penalty on squared weights; its gradient is 2 l2 W.
-    dropout : share in [0, 1) of the hidden units that are dead in a minibatch, or {population: share}. A lesion redrawn
-        for each row; the living emit 1 / (1 - share) times their output, so that the mean stays (inverted dropout,
-        Srivastava et al. 2014).
-    noise : standard deviation, >= 0, of Gaussian noise on the inputs, redrawn for each row and step; in their units.
-
-    Where populations are normalised, a call also moves their running mean and variance in the parameters it is given;
-    their gradient is 0, so that optimisers leave them alone.
-    """
-
-    takes_weights = True
-
-    def __init__(
-        self,
-        network: Network,
-        loss: str = "auto",
-        *,
-        l2: float = 0.0,
-        dropout: float | Mapping[str, float] = 0,
-        noise: float = 0.0,
-    ):
-        if not isinstance(network, Network):
-            raise InvalidInput(f"backprop runs a Network, got {network!r}; make one of a topology, Network(topology)")
-        self.network = network
-        self.loss_name = loss
-        self.loss = loss_for(loss, network.output.unit.name)
-        self.l2 = check_number("l2", l2, low=0)
-        self.noise = check_number("noise", noise, low=0, open_high=True)
-        if not isinstance(dropout, Mapping):
-            dropout = {population.name: dropout for population in network.topology.by_role("hidden")}
-        self.dropout = {}
-        for name, given in dropout.items():
-            choose("population to drop units of", name, network.topology.unit_layout)
-            share = check_number(f"dropout of {name!r}", given, low=0, high=1, open_high=True)
-            if share and name == network.output.name:
-                raise InvalidInput(f"dropout of the output {name!r} would hide targets; drop inputs or hidden units")
-            if share:
-                self.dropout[name] = share
-
-    def identity(self) -> str:
-        """What a run and its continuation have in common."""
-        dropout = sorted(self.dropout.items())
-        return f"{type(self).__name__}({self.loss_name!r}, l2={self.l2!r}, dropout={dropout}, noise={self.noise!r})"
-
-    def __call__(self, params: Parameters, batch: Batch, key: Key, step: int, out: Parameters) -> float:
-        self._check_parameters(params)
-        self._check_data(batch.X, batch.y)
-        if self._normalised:
-            check_rows(len(batch.X), len(batch.X))
-        masks, layers = self._forward(params, batch, key, step)
-        name = self.network.output.name
-        z, a = layers.inputs[name], layers.outputs[name]
-        delta = np.empty_like(z)
-        losses = self.loss(z, a, batch.y, delta, batch.weights, batch.total)
-        self.network.backward(params, layers, delta, self.loss.closed, out, masks)
-        if self.l2:
-            for where in weights_of(params):
-                out.theta[where] += params.dtype.type(2 * self.l2) * params.theta[where]
-        for population in self._normalised:
-            of_batch = layers.normal[population.name][1]
-            follow(_own(params, population), _matrix(of_batch), population.size, population.unit.momentum)
-        return float(losses.sum() / _total(batch.weights, len(z)))
-
-    def _forward(self, params: Parameters, batch: Batch, key: Key, step: int) -> tuple[dict[str, np.ndarray], Layers]:
-        """Masks and layers of a step of training."""
-        masks = self._drop(len(batch.X), key, step, params.dtype)
-        return masks, self.network.forward(params, self._jitter(batch.X, key, step), masks, np.matmul, by_batch=True)
-
-    def first_not_finite(self, params: Parameters, batch: Batch, key: Key, step: int) -> str | None:
-        """The first population of which something comes out that is not finite; None: the loss alone is not."""
-        outputs = self._forward(params, batch, key, step)[1].outputs
-        return next((name for name, a in outputs.items() if not np.all(np.isfinite(a))), None)
-
-    def _check_parameters(self, params: Parameters) -> None:
-        """Kernels read and write where the parameters of this network lie, whatever is there."""
-        given, own = params.topology, self.network.topology
-        if given is not own and given.layout != own.layout:
-            raise InvalidInput(
-                f"parameters of {given!r} are not those of the network, {own!r}; make Backprop(Network(topology)) with "
-                "the topology of the parameters"
-            )
-
-    def _check_data(self, X: np.ndarray, y: np.ndarray) -> None:
-        """Kernels read as far as the network is wide, whatever is there."""
-        for name, values, population in (("X", X, self.network.input), ("y", y, self.network.output)):
-            if np.shape(values) != (len(X), population.size):
-                raise InvalidInput(
-                    f"{name} must have shape ({len(X)}, {population.size}), a number for each unit of "
-                    f"{population.name!r}, got {np.shape(values)}"
-                    + ("; class numbers become targets by np.eye(n_classes)[y]" if np.ndim(values) == 1 else "")
-                )
-
-    def penalty(self, params: Parameters) -> float:
-        """l2 |W|^2."""
-        return self.l2 * sum(float(np.dot(params.theta[where], params.theta[where])) for where in weights_of(params))
-
-    def program(
-        self, params: Parameters, X, y, optimizer: Transform, batch_size: int, weights=None, weight_of_row=None
-    ):
-        """The training as a `Program`, which takes many steps in a compiled call; None where it cannot."""
-        from feedforward.program import Program, reason_against
-
-        self._check_parameters(params)
-        self._check_data(X, y)
-        if self._normalised:
-            check_rows(len(X), batch_size)
-        if self._goes_by_itself(X) or reason_against(self.network, optimizer, params) is not None:
-            return None
-        options = {"weights": weights, "weight_of_row": weight_of_row}
-        return Program(self, params, X, y, optimizer, min(batch_size, len(X)), **options)
-
-    def program_of_many(
-        self, params: Parameters, X, y, optimizer: Transform, batch_size: int, n_members: int, n_rows: int, weights=None
-    ):
-        """The same for networks that are trained together, each on `n_rows` of the rows."""
-        from feedforward.program import reason_against
-        from feedforward.together import Together
-
-        self._check_parameters(params)
-        self._check_data(X, y)
-        if self._normalised:
-            check_rows(n_rows, batch_size)
-        if self._goes_by_itself(X) or reason_against(self.network, optimizer, params) is not None:
-            return None
-        return Together(self, params, X, y, optimizer, min(batch_size, n_rows), n_members, n_rows, weights=weights)
-
-    def _goes_by_itself(self, X) -> bool:
-        """Whether a subclass computes the gradient in a way of its own, or sparse rows do not go entry by entry."""
-        by_entries = isinstance(X, np.ndarray) or not self.needs_every_input
-        return not by_entries or type(self).__call__ is not Backprop.__call__
-
-    @property
-    def needs_every_input(self) -> bool:
-        """Whether inputs of 0 count as others do: under noise and dropout of inputs, and where one-to-one projections
-        leave them."""
-        name = self.network.input.name
-        one_to_one = [p for p in self.network.topology.projections if isinstance(p, OneToOne) and p.pre == name]
-        return self.noise > 0 or name in self.dropout or bool(one_to_one)
-
-    @property
-    def _normalised(self) -> list[Population]:
-        return [layer.population for layer in self.network.layers if layer.normalised]
-
-    def _jitter(self, X: np.ndarray, key: Key, step: int) -> np.ndarray:
-        if not self.noise:
-            return X
-        draws = np.empty(X.shape, X.dtype)
-        fill_normal(key.child("noise").child(self.network.input.name), step, draws)
-        return X + X.dtype.type(self.noise) * draws
-
-    def _drop(self, n_rows: int, key: Key, step: int, dtype) -> dict[str, np.ndarray]:
-        masks = {}
-        for name, share in self.dropout.items():
-            draws = np.empty((n_rows, self.network.topology[name].size), np.float32)
-            lives = fill_uniform(key.child("dropout").child(name), step, draws) >= np.float32(share)
-            masks[name] = lives * dtype.type(1 / (1 - share))
-        return masks
-
-    def loss_of(self, params: Parameters, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> float:
-        """Mean loss over rows without dropout and penalty, as validation takes it."""
-        return float(self.losses_of(params, X, y, weights).sum() / _total(weights, len(X)))
-
-    def losses_of(self, params: Parameters, X: np.ndarray, y: np.ndarray, weights=None) -> np.ndarray:
-        """(n,) the same of each row, times its weight."""
-        self._check_parameters(params)
-        layers = self.network.forward(params, X, None, np.matmul)
-        name = self.network.output.name
-        z, a = layers.inputs[name], layers.outputs[name]
-        return self.loss(z, a, y, np.empty_like(z), weights)
-
-
-def _total(weights: np.ndarray | None, rows: int) -> float:
-    """What a weighted mean divides by; 1 where all weights are 0."""
-    return rows if weights is None else float(weights.sum()) or 1.0

@@ -26,11 +26,12 @@ from feedforward import tables
 from feedforward.deferred import room_of
 from feedforward.epoch import train
 from feedforward.layout import Layout
-from feedforward.network import Backprop, Network
+from feedforward.network import Network
 from feedforward.tables import BLOCK, CHUNK, GAP, HELD, Columns, Data, Deferred, Learning, Plan, Whole, padded
 
 if TYPE_CHECKING:
     from bioneuro.sparse import SparseRows
+    from feedforward.backprop import Backprop
 
 PENALTIES = [OWN.index(name) for name in ("l2", "l1", "bound")]
 PIECE = 0.05  # seconds in one compiled call

@@ -7,6 +7,7 @@ data and the tables, serves them all. Each member gets the bits that it would ge
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,9 +17,11 @@ from bioneuro._jit.team import run_team
 from bioneuro.optim import Transform
 from bioneuro.parameters import Parameters, aligned_zeros
 from feedforward.epoch import train_members
-from feedforward.network import Backprop
 from feedforward.program import PIECE, Program
 from feedforward.tables import Columns, Members
+
+if TYPE_CHECKING:
+    from feedforward.backprop import Backprop
 
 
 class Together:

@@ -14,7 +14,8 @@ from energy import contrastive
 from energy.contrastive import ContrastiveDivergence
 from energy.rbm import initial_parameters
 from feedforward import program
-from feedforward.network import Backprop, Network
+from feedforward.backprop import Backprop
+from feedforward.network import Network
 from tests.feedforward.test_program import compiled, first_parameters, problem
 
 WIDE = Topology.mlp(100, 200, 10, unit="relu")

@@ -67,7 +67,7 @@ class Crew:
 
     def workers(self) -> int:
         """For the next run: `size`, or 1."""
-        together = self._clock() >= self._until
+        together = not 0 < self._until - self._clock() <= ALONE  # what lies further ahead, another process has said
         if together != self._together:
             self._together, self._work, self._seconds = together, 0.0, 0.0
         return self.size if together else 1

@@ -16,7 +16,8 @@ from bioneuro import Parameters, Topology, optim, training, viz
 from bioneuro.initializers import initialise
 from bioneuro.viz.style import SETTINGS
 from feedforward import NetworkClassifier
-from feedforward.network import Backprop, Network
+from feedforward.backprop import Backprop
+from feedforward.network import Network
 
 ALONG, TURNED = np.array([[1.0, 0.0], [0.0, 30.0]]), np.array([[15.5, 14.5], [14.5, 15.5]])
 RACERS, EPOCHS, RATES = ("sgd", "momentum", "adagrad", "adam", "rmsprop"), 15, 1e-4 * 10 ** np.arange(0, 4.1, 0.5)

@@ -16,8 +16,9 @@ from bioneuro.parameters import Parameters
 from bioneuro.shell import FLOATS, InputRange
 from bioneuro.topology import Dense, Population, Topology
 from bioneuro.training.batches import Batch
+from feedforward.backprop import Backprop
 from feedforward.estimators.base import BackpropShell
-from feedforward.network import Backprop, Network, alive_masks
+from feedforward.network import Network, alive_masks
 
 UNKNOWN = 0.5  # what an input says that knows nothing, halfway between off and on
 

@@ -23,8 +23,9 @@ from bioneuro.training.checkpoint import Before
 from bioneuro.training.emphasis import Emphasis, as_emphasis
 from bioneuro.training.full_batch import METHODS, minimise
 from bioneuro.training.loop import fit as train
+from feedforward.backprop import Backprop
 from feedforward.calibration import first_parameters
-from feedforward.network import Backprop, Network, alive_masks
+from feedforward.network import Network, alive_masks
 from feedforward.normalisation import fold, none_left_alone, with_batch_norm
 
 _EACH_STEP = "needs the same loss at the same weights"

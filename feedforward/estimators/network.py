@@ -17,8 +17,8 @@ from bioneuro.sparse import SparseRows
 from bioneuro.topology import Topology
 from bioneuro.training.emphasis import Emphasis
 from bioneuro.training.learning_rate import RATES, LearningRates, find_learning_rate
+from feedforward.backprop import Backprop
 from feedforward.estimators.base import BackpropShell, SparseInput, as_numbers, network_of
-from feedforward.network import Backprop
 
 _FILLED = 1 << 20  # numbers of sparse X that are dense at a time
 PARAMETERS = """

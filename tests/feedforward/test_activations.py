@@ -11,8 +11,9 @@ from bioneuro.training import Batch
 from bioneuro.training.loop import fit
 from feedforward import check_gradient
 from feedforward.activations import ACTIVATIONS, activation_of, backward_kernel, forward_kernel
+from feedforward.backprop import Backprop
 from feedforward.losses import CLOSED, ENTRIES
-from feedforward.network import Backprop, Network
+from feedforward.network import Network
 from tests.naive import feedforward as naive
 
 pytestmark = pytest.mark.small

@@ -11,7 +11,8 @@ from bioneuro.errors import InvalidInput, NotFiniteError, UnknownName
 from bioneuro.initializers import initialise
 from bioneuro.training import Hard, fit, fit_together, minimise
 from feedforward import Huber, NetworkClassifier, NetworkRegressor
-from feedforward.network import Backprop, Network
+from feedforward.backprop import Backprop
+from feedforward.network import Network
 
 DIGITS = load_digits()
 X, y = DIGITS.X[:120], DIGITS.y[:120]

@@ -10,7 +10,8 @@ from bioneuro import Parameters, Topology, optim
 from bioneuro._jit.keys import Key
 from bioneuro.initializers import initialise
 from bioneuro.training import Batch
-from feedforward.network import Backprop, Network
+from feedforward.backprop import Backprop
+from feedforward.network import Network
 
 pytestmark = pytest.mark.small
 TESTS = Path(__file__).parents[1]

@@ -8,7 +8,8 @@ from bioneuro._jit.keys import Key
 from bioneuro.initializers import initialise
 from bioneuro.topology import Dense, OneToOne
 from bioneuro.training import fit, fit_together
-from feedforward.network import Backprop, Network
+from feedforward.backprop import Backprop
+from feedforward.network import Network
 from feedforward.program import Program, deferrable
 from feedforward.tables import HELD
 from tests.feedforward.test_program import compiled, first_parameters, plain, problem

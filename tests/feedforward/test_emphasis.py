@@ -12,7 +12,8 @@ from bioneuro.initializers import initialise
 from bioneuro.training import Balanced, Batch, Hard, TrainingInterrupted, fit
 from bioneuro.training.batches import epoch_order
 from feedforward import NetworkClassifier, NetworkRegressor
-from feedforward.network import Backprop, Network
+from feedforward.backprop import Backprop
+from feedforward.network import Network
 from feedforward.program import Program
 from feedforward.targets import row_weights
 

@@ -5,13 +5,14 @@ from itertools import count
 import numpy as np
 import pytest
 
-import feedforward.network
+import feedforward.backprop
 from bioneuro import Dense, Population, Topology
 from bioneuro.topology.units import ReLU
 from feedforward import check_gradient
 from feedforward.activations import ACTIVATIONS
+from feedforward.backprop import Backprop
 from feedforward.losses import CLOSED, ENTRIES, Huber
-from feedforward.network import Backprop, Network
+from feedforward.network import Network
 
 LOSSES = [
     *((loss, "tanh") for loss in ENTRIES),
@@ -75,7 +76,7 @@ WRONG = {
     "penalty": lambda monkeypatch: monkeypatch.setattr(Backprop, "penalty", lambda self, params: 0.0),
     "dropout": without_masks,
     "noise": with_other_noise,
-    "weights": lambda monkeypatch: monkeypatch.setattr(feedforward.network, "_total", lambda weights, rows: rows),
+    "weights": lambda monkeypatch: monkeypatch.setattr(feedforward.backprop, "_total", lambda weights, rows: rows),
 }
 
 

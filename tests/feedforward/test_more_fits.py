@@ -14,7 +14,8 @@ from bioneuro.training import Hard, TrainingInterrupted
 from bioneuro.training.batches import Batch
 from bioneuro.training.interrupt import Interruption
 from feedforward import Autoencoder, Huber, NetworkClassifier, NetworkRegressor
-from feedforward.network import Backprop, Network
+from feedforward.backprop import Backprop
+from feedforward.network import Network
 
 DRAW = np.random.default_rng(0)
 X = DRAW.normal(size=(60, 4))

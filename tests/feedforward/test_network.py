@@ -7,7 +7,8 @@ from bioneuro.errors import InvalidInput, UnsupportedTopology
 from bioneuro.initializers import initialise
 from bioneuro.training import Batch
 from feedforward import NetworkClassifier, check_gradient
-from feedforward.network import Backprop, Network, alive_masks
+from feedforward.backprop import Backprop
+from feedforward.network import Network, alive_masks
 from tests.naive import feedforward as naive
 
 pytestmark = pytest.mark.small

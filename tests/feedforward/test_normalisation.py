@@ -14,7 +14,8 @@ from bioneuro.initializers import initialise
 from bioneuro.training import Batch, fit
 from feedforward import EnsembleClassifier, NetworkClassifier, NetworkRegressor, check_gradient
 from feedforward.activations import ACTIVATIONS
-from feedforward.network import Backprop, Network, alive_masks
+from feedforward.backprop import Backprop
+from feedforward.network import Network, alive_masks
 from feedforward.normalisation import Normalised, check_rows, fold, with_batch_norm
 from tests.naive.normalisation import normalise as naive
 

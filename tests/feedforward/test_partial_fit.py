@@ -12,8 +12,9 @@ from bioneuro.training.checkpoint import Before
 from bioneuro.training.emphasis import Emphasis
 from feedforward import NetworkClassifier
 from feedforward.addresses import _address, _kinds
+from feedforward.backprop import Backprop
 from feedforward.estimators.base import network_of
-from feedforward.network import Backprop, Network
+from feedforward.network import Network
 
 DIGITS = load_digits()
 PARTS = [slice(first, first + n) for first, n in ((0, 100), (100, 32), (132, 32), (164, 50), (214, 33), (247, 32))]

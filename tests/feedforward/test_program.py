@@ -7,8 +7,9 @@ from bioneuro import Dense, OneToOne, Parameters, Population, Topology, optim
 from bioneuro._jit.keys import Key
 from bioneuro.initializers import initialise
 from bioneuro.training.batches import Batch
+from feedforward.backprop import Backprop
 from feedforward.epoch import train
-from feedforward.network import Backprop, Network
+from feedforward.network import Network
 from feedforward.normalisation import with_batch_norm
 from feedforward.program import Program, reason_against
 

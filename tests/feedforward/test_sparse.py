@@ -22,7 +22,8 @@ from feedforward import (
     check_gradient,
     instruments,
 )
-from feedforward.network import Backprop, Network
+from feedforward.backprop import Backprop
+from feedforward.network import Network
 from feedforward.program import Program
 
 DRAW = np.random.default_rng(0)

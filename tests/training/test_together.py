@@ -14,7 +14,8 @@ from bioneuro.optim.fused import fuse
 from bioneuro.topology import Topology
 from bioneuro.training import TrainingInterrupted, fit, fit_together
 from feedforward import together
-from feedforward.network import Backprop, Network
+from feedforward.backprop import Backprop
+from feedforward.network import Network
 
 NET = Topology.mlp(9, 20, 3)
 N, MEMBERS, EPOCHS = 50, 3, 4
