@@ -22,8 +22,7 @@ from bioneuro.topology import FixedOutDegree
 from bioneuro.training.loop import fit
 from energy.contrastive import ContrastiveDivergence
 from energy.rbm import Machine, initial_parameters
-from feedforward.backprop import Backprop
-from feedforward.network import Network
+from feedforward import Backprop, Network
 
 REPEATS = 7
 RATE = 0.01

@@ -53,9 +53,7 @@ from bioneuro.parameters import Parameters
 from bioneuro.topology import Topology
 from bioneuro.training import fit, fit_together
 from bioneuro.training.batches import epoch_order
-from feedforward import NetworkClassifier
-from feedforward.backprop import Backprop
-from feedforward.network import Network
+from feedforward import Backprop, Network, NetworkClassifier
 from feedforward.normalisation import with_batch_norm
 
 REPEATS = 5
@@ -365,8 +363,7 @@ import bioneuro
 from bioneuro import optim, training
 from bioneuro._jit.keys import Key
 from bioneuro.initializers import initialise
-from feedforward.backprop import Backprop
-from feedforward.network import Network
+from feedforward import Backprop, Network
 from feedforward.normalisation import with_batch_norm
 data = bioneuro.load_digits()
 network = bioneuro.Topology.mlp(64, 32, 10)

@@ -15,9 +15,7 @@ import bioneuro
 from bioneuro import Parameters, Topology, optim, training, viz
 from bioneuro.initializers import initialise
 from bioneuro.viz.style import SETTINGS
-from feedforward import NetworkClassifier
-from feedforward.backprop import Backprop
-from feedforward.network import Network
+from feedforward import Backprop, Network, NetworkClassifier
 
 ALONG, TURNED = np.array([[1.0, 0.0], [0.0, 30.0]]), np.array([[15.5, 14.5], [14.5, 15.5]])
 RACERS, EPOCHS, RATES = ("sgd", "momentum", "adagrad", "adam", "rmsprop"), 15, 1e-4 * 10 ** np.arange(0, 4.1, 0.5)

@@ -13,10 +13,8 @@ from matplotlib.figure import Figure
 
 from bioneuro import Parameters, Topology, optim, training, viz
 from bioneuro.viz.style import MARKERS, PALETTE, SETTINGS
-from feedforward import NetworkRegressor
-from feedforward.backprop import Backprop
+from feedforward import Backprop, Network, NetworkRegressor
 from feedforward.instruments import gradients, hessian
-from feedforward.network import Network
 
 NET, STEPS, draw = Topology.mlp(4, 4, 1, unit="tanh", output="linear"), 6000, np.random.default_rng(0)
 X, teacher = draw.normal(size=(200, 4)), 1.5 * np.linalg.qr(draw.normal(size=(4, 4)))[0]

@@ -14,9 +14,7 @@ from threadpoolctl import threadpool_limits
 
 from bioneuro import Parameters, load_digits, training, viz
 from bioneuro.viz.style import SETTINGS
-from feedforward import NetworkClassifier
-from feedforward.backprop import Backprop
-from feedforward.network import Network
+from feedforward import Backprop, Network, NetworkClassifier
 
 RATE, SEEDS, STEPS = 0.1, range(3), 10 * np.arange(1, 19)
 TITLES = {"relu": "Six layers of ReLUs: smoother", "tanh": "Control, six layers of tanh: not smoother"}
