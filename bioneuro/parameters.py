@@ -97,6 +97,18 @@ class Parameters:
     def __iter__(self) -> Iterator[str]:
         return iter(self.topology.layout)
 
+    def keys(self) -> list[str]:
+        """The names of the arrays, in their order in theta."""
+        return list(self)
+
+    def values(self) -> list[np.ndarray]:
+        """The arrays, views as by name."""
+        return [self[key] for key in self]
+
+    def items(self) -> list[tuple[str, np.ndarray]]:
+        """(name, array) of each."""
+        return [(key, self[key]) for key in self]
+
     @property
     def dtype(self) -> np.dtype:
         return self.theta.dtype

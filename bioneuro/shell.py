@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils.metaestimators import available_if
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -28,8 +29,19 @@ class Shell(BaseEstimator):
         """X as a finite float matrix in C order, float32 or float64 as given; its width and names held to `fit`'s."""
         return validate_data(self, X, reset=reset, dtype=FLOATS, order="C")
 
+    @available_if(lambda self: hasattr(self, "predict_proba"))
+    def predict_log_proba(self, X) -> np.ndarray:
+        """(n, n_classes) ln of `predict_proba`; -inf where a probability is 0."""
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
     def _start_fit(self) -> Key:
         """Draw and keep the seed of this fit, whatever `random_state` is; return its key."""
+        if self.random_state is None and getattr(self, "checkpoint", None) is not None:
+            raise InvalidInput(
+                "checkpoint asks for a fit that can be resumed, which random_state=None, fresh numbers every time, "
+                "rules out; give random_state a whole number"
+            )
         self.seed_ = seed_from(self.random_state)
         return Key.from_seed(self.seed_)
 

@@ -69,6 +69,16 @@ def test_blocks_are_views_that_fill_the_vector_without_gap_or_overlap(net):
     assert (params.theta == np.repeat(np.arange(1, len(counts) + 1), counts)).all()
 
 
+def test_parameters_read_as_a_dictionary_of_their_views():
+    params = Parameters.zeros(Topology.mlp(3, 2))
+    named = dict(params)
+    assert list(named) == params.keys() == ["input->output", "output.bias"]
+    named["output.bias"][...] = 1
+    assert params.theta.sum() == 2
+    assert [(key, array.shape) for key, array in params.items()] == [("input->output", (3, 2)), ("output.bias", (2,))]
+    assert [array.shape for array in params.values()] == [(3, 2), (2,)]
+
+
 def test_writing_into_a_view_writes_into_the_vector_and_back():
     params = Parameters.zeros(NET)
     params["input->hidden"][2, 1] = 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import RegressorMixin
 
 from bioneuro.errors import InvalidInput
@@ -53,6 +54,8 @@ class NetworkRegressor(RegressorMixin, NetworkShell):
 
     def _numbers(self, X, y, first: bool) -> tuple[np.ndarray, np.ndarray]:
         """X and targets (n, n_outputs), checked; of later parts held to the shape of the first."""
+        if issparse(y):
+            raise InvalidInput("y is a sparse matrix, and targets are learnt whole; use y.toarray()")
         X, y = self._check_X_y(X, y, multi_output=True, y_numeric=True, reset=first)
         targets = y.reshape(len(y), -1).astype(np.float64, copy=False)
         if first:

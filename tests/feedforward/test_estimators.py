@@ -98,6 +98,12 @@ def test_circles_need_a_hidden_layer():
     assert bent.score(data.X, data.y) > 0.95
 
 
+def test_logarithms_of_probabilities_are_there_where_probabilities_are(network):
+    found = network.predict_log_proba(TEST.X)
+    np.testing.assert_array_equal(found, np.log(network.predict_proba(TEST.X)))
+    assert not hasattr(NetworkRegressor(), "predict_log_proba")
+
+
 def test_a_lesion_hurts_and_is_nested_and_leaves_the_original_alone(network):
     before = network.score(TEST.X, TEST.y)
     scores = [network.lesion(units=share, random_state=0).score(TEST.X, TEST.y) for share in (0, 0.3, 0.9)]

@@ -379,3 +379,8 @@ def test_the_loop_underneath_takes_sparse_rows_and_says_how_to_make_them():
         minimise(parameters, backprop, rows, sp.csr_array(targets), key=Key.from_seed(0))
     with pytest.raises(InvalidInput, match=r"X must have shape \(150, 40\)"):
         fit(parameters, backprop, rows[:, :30], targets, **options)
+
+
+def test_sparse_targets_of_a_regressor_are_answered_with_what_to_do():
+    with pytest.raises(InvalidInput, match=r"use y.toarray\(\)"):
+        NetworkRegressor().fit(np.ones((4, 2)), sp.csr_array(np.ones((4, 2))))

@@ -5,7 +5,9 @@ import pytest
 from bioneuro import load_digits
 from bioneuro.errors import InvalidInput
 from bioneuro.plasticity import HebbianFeatures
+from bioneuro.spiking import SpikingClassifier
 from energy import RBM, RBMClassifier
+from feedforward import NetworkClassifier
 
 DIGITS = load_digits()
 X, y = DIGITS.X[:100], DIGITS.y[:100]
@@ -30,3 +32,11 @@ def test_a_checkpoint_does_not_answer_for_other_settings(model, other, tmp_path)
         model(**settings | other).fit(X, y)
     again = model(**settings).fit(X, y)
     assert again.parameters_.theta.tobytes() == whole.parameters_.theta.tobytes()
+
+
+@pytest.mark.parametrize("model", [RBM, HebbianFeatures, NetworkClassifier, SpikingClassifier])
+def test_a_checkpoint_without_a_seed_is_refused_before_the_work_is_done(model, tmp_path):
+    path = tmp_path / "fit.npz"
+    with pytest.raises(InvalidInput, match="give random_state a whole number"):
+        model(epochs=1, checkpoint=path).fit(X, y)
+    assert not path.exists()
