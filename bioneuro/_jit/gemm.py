@@ -21,7 +21,7 @@ from bioneuro._jit.borrow import borrowed
 from bioneuro._jit.dispatch import address, call
 from bioneuro._jit.kernel import Slot, kernel, scalar, specialise
 from bioneuro._jit.matrix import Matrix, part
-from bioneuro._jit.simd import DOT_COLUMNS, DOT_ROWS, PANEL, TILE_ROWS, TILE_VECTORS, dot_tile, lanes, tile
+from bioneuro._jit.simd import DOT_COLUMNS, DOT_ROWS, PANEL, TILE_ROWS, TILE_VECTORS, dot_tile, lanes, outer, tile
 from bioneuro.errors import InvalidInput
 
 _FAR = 1 << 40  # numbers; kernels are told how many there are
@@ -61,6 +61,9 @@ def multiply(a, b, out, rows, columns, inner, more):
     Sums start from 0, or, where `more`, from `out`. out must not overlap a or b.
     """
     a, b, out = borrowed((a, b, out))
+    if inner == 1 and not more:
+        _outer(a, b, out, rows, columns)
+        return 0
     half, k = lanes(out.values) // 2, 0
     while k == 0 or k < inner:  # each part of a sum goes on from the last: the order is one and the same
         depth, add, left, j = min(inner - k, DEPTH), more or k > 0, part(a, 0, k), 0
@@ -83,6 +86,17 @@ def multiply(a, b, out, rows, columns, inner, more):
             j += halves * half
         k += DEPTH
     return 0
+
+
+@scalar
+def _outer(a, b, out, rows, columns):
+    width, j = lanes(out.values), 0
+    while j + 4 * width <= columns:
+        outer(4, a, part(b, 0, j), part(out, 0, j), rows, None)
+        j += 4 * width
+    while j < columns:
+        outer(1, a, part(b, 0, j), part(out, 0, j), rows, min(width, columns - j))
+        j += width
 
 
 @scalar

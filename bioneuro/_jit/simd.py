@@ -96,6 +96,40 @@ def tile(typing, rows, halves, a, b, out, inner, more, first, last):
     return types.void(rows, halves, a, b, out, types.intp, types.boolean, types.intp, last), generate
 
 
+def _outer_loop(vectors, a, b, out, rows, columns):
+    """out[i, j] = a[i, 0] b[0, j] in the first `rows` rows i, for `columns` columns; None: all the registers.
+
+    What tiles make of sums of one term, to the bit; but they would be begun anew for every few rows.
+    """
+    for i in range(rows):
+        for j in range(vectors * _lanes_loop(out.values) if columns is None else columns):
+            out.values[at(out, i, j)] = a.values[at(a, i, 0)] * b.values[at(b, 0, j)] + out.values.dtype.type(0)
+
+
+@vector_code(_outer_loop)
+def outer(typing, vectors, a, b, out, rows, columns):
+    n_vectors, all_there = vectors.literal_value, columns == types.none
+
+    def generate(context, builder, signature, arguments):
+        e = Emitter(context, builder, signature)
+        a, b, out = (e.matrix(position, arguments[position]) for position in (1, 2, 3))
+        parts = e.parts(n_vectors * e.lanes, None if all_there else arguments[5])
+        right = [e.load(b.along(e.index(0), part.column), part.vector, part.mask) for part in parts]
+
+        def multiply(i, _):
+            x = builder.load(a.at(i, e.index(0)))
+            for part, y in zip(parts, right, strict=True):
+                product = e.fused(e.splat(x, y.type), y, ir.Constant(y.type, [0.0] * y.type.count))
+                e.store(product, out.along(i, part.column), part.mask)
+            return []
+
+        e.loop(arguments[4], [], multiply)
+        return context.get_dummy_value()
+
+    limit = types.none if all_there else types.intp
+    return types.void(vectors, a, b, out, types.intp, limit), generate
+
+
 def _dot_tile_loop(rows, columns, a, b, out, inner, more, apart):
     """out[i, j] (+)= sum over k of a[i, k] b[j, k], for `rows` rows and `columns` columns.
 

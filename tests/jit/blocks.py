@@ -61,6 +61,11 @@ def scaled_gap(a, a0, factor, b, b0, out, out0, count):
 
 
 @kernel
+def outer(a, b, out, rows, columns):
+    simd.outer(2, a, b, out, rows, columns)
+
+
+@kernel
 def add_down(m, rows, row, row0, columns):
     simd.add_down(2, m, rows, row, row0, columns)
 
@@ -109,6 +114,7 @@ SIGNATURES = {
     largest: (FLAT, INT, INT),
     stretch: (FLAT, INT, NUMBER, NUMBER, FLAT, INT, INT),
     scaled_gap: (FLAT, INT, NUMBER, FLAT, INT, FLAT, INT, INT),
+    outer: (MATRIX, MATRIX, MATRIX, INT, NONE),
     add_down: (MATRIX, INT, FLAT, INT, NONE),
     sum_down: (MATRIX, INT, FLAT, INT, NONE),
     sum_rows: (ROWS, INT, INT, MATRIX, FLAT, INT, NONE, FLAG),

@@ -27,6 +27,7 @@ VECTOR_CODE = {
     "largest": "fcmgt.v",
     "stretch": "fmul.v",
     "scaled_gap": "fsub.v",
+    "outer": "fmla.v",
     "add_down": "fadd.v",
     "sum_down": "fadd.v",
     "sum_rows": "fadd.v",

@@ -17,6 +17,7 @@ from tests.jit.blocks import (
     dot_gap,
     dot_tile,
     largest,
+    outer,
     scaled_gap,
     stretch,
     sum_down,
@@ -142,6 +143,22 @@ def test_rows_are_added_from_the_first_to_the_last(dtype, cut):
         assert_does_as_its_loop(sum_down, simd.sum_down, (2,), arguments, 2)
         sum_down(*arguments)
         assert (np.delete(out, np.arange(2, 2 + columns)) == 7).all()
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("cut", [0, 3])
+def test_products_of_one_term_are_those_of_a_tile(dtype, cut):
+    draw, columns = np.random.default_rng(8), 2 * lanes(dtype) - cut
+    b = within_nan(draw.standard_normal((1, columns)).astype(dtype))
+    for rows in (0, 1, 7):
+        column = draw.standard_normal((rows, 1)).astype(dtype)
+        column[1:2] = -0.0
+        for a in (within_nan(column), turned(within_nan(column.T.copy()))):
+            out = within_nan(np.full((rows, columns), 7, dtype))
+            assert_does_as_its_loop(outer, simd.outer, (2,), (a, b, out, rows, columns if cut else None), 2)
+            expected = column * rows_of(b, 1)[0, :columns]
+            np.testing.assert_array_equal(out.values, within_nan(expected).values)
+            assert not np.signbit(out.values[out.values == 0]).any()
 
 
 @pytest.mark.parametrize("dtype", TYPES)
