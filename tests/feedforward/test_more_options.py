@@ -152,7 +152,7 @@ def test_an_autoencoder_without_corruption_can_be_minimised():
 )
 def test_what_a_method_of_all_rows_cannot_do_is_refused_with_the_way_out(model, settings, message):
     with pytest.raises(InvalidInput, match=f"optimizer='lbfgs' .*{message}"):
-        model((5,), optimizer="lbfgs", **settings).fit(X, y)
+        model((5,), optimizer="lbfgs", random_state=0, **settings).fit(X, y)
 
 
 def test_a_method_of_all_rows_takes_no_parts_of_them():
