@@ -20,7 +20,7 @@ from bioneuro.sparse import SparseRows, as_rows
 from bioneuro.topology import Lesion, Topology
 from bioneuro.training.batches import check_batch_size, n_batches
 from bioneuro.training.checkpoint import Before
-from bioneuro.training.emphasis import Emphasis, as_emphasis
+from bioneuro.training.emphasis import Emphasis, Stratified, as_emphasis
 from bioneuro.training.full_batch import METHODS, minimise
 from bioneuro.training.loop import fit as train
 from feedforward.backprop import Backprop
@@ -235,11 +235,14 @@ class BackpropShell(Shell):
         self.validation_curve_ = np.append(self.validation_curve_, recording["validation"])
         self.n_iter_ = len(self.loss_curve_)
 
-    def _hold_out(self, key: Key, X: np.ndarray, *others: np.ndarray | None):
-        """Rows to learn from, and rows kept aside for early stopping, where `patience` asks for it; each of `others`
-        with them."""
+    def _hold_out(
+        self, key: Key, X: np.ndarray, targets: np.ndarray, strata: np.ndarray | None, weights: np.ndarray | None
+    ):
+        """(X, targets, strata, weights) of rows to learn from, and of rows kept aside for early stopping where
+        `patience` asks for it; these hold the classes in the data's proportions."""
+        given = (X, targets, strata, weights)
         if self.patience is None:
-            return (X, *others), (None,) * (1 + len(others))
+            return given, (None,) * len(given)
         share = check_number(
             "validation_fraction", self.validation_fraction, low=0, high=1, open_low=True, open_high=True
         )
@@ -248,9 +251,10 @@ class BackpropShell(Shell):
             raise InvalidInput(
                 f"validation_fraction={share:g} of {len(X)} rows leaves none to learn from; use patience=None"
             )
-        order = key.child("hold-out").generator().permutation(len(X))
+        emphasis = Emphasis() if strata is None else Stratified()
+        order = emphasis.order(len(X), key.child("hold-out").generator(), strata)
         rest, aside = np.sort(order[held:]), order[:held]
-        return tuple(tuple(None if array is None else array[rows] for array in (X, *others)) for rows in (rest, aside))
+        return tuple(tuple(None if array is None else array[rows] for array in given) for rows in (rest, aside))
 
     def _first_parameters(
         self, topology: Topology, X: np.ndarray, targets: np.ndarray, key: Key, weights: np.ndarray | None

@@ -69,7 +69,7 @@ PARAMETERS = """
         (.15, .85), which keeps it out of saturation; None: 0 and 1. For outputs other than softmax; where no topology
         is given, they are then sigmoids, or tanh for a low below 0 (classifiers).
     patience : stop after so many epochs without a lower loss on `validation_fraction` of the rows, which are then held
-        out, and return the best weights; None: use all rows and all epochs.
+        out, of each class its share, and return the best weights; None: use all rows and all epochs.
     dtype : "float32", "float64" or "auto": float64 for fewer than 10,000 numbers in X, where speed is no matter, and
         float32 beyond.
     warm_start : begin `fit` where the last one ended. progress : show a bar.

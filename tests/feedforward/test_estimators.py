@@ -145,9 +145,21 @@ def test_rows_held_out_for_early_stopping_are_not_learnt_from():
     X, y = np.arange(40.0)[:, None], np.arange(40.0)
     net = NetworkRegressor((3,), epochs=1, batch_size=5, patience=2, validation_fraction=0.25, random_state=0).fit(X, y)
     assert net.t_ == 30 / 5
-    (learnt, _), (held, _) = net._hold_out(Key.from_seed(net.seed_), X, y)
+    (learnt, *_), (held, *_) = net._hold_out(Key.from_seed(net.seed_), X, y, None, None)
     assert len(held) == 10
     assert sorted([*learnt.ravel(), *held.ravel()]) == y.tolist()
+
+
+def test_rows_held_out_hold_the_classes_in_proportion():
+    X, y = np.arange(100.0)[:, None], np.repeat(["common", "rare", "rarest"], [78, 20, 2])
+    for seed in range(10):
+        net = NetworkClassifier((3,), epochs=1, patience=2, validation_fraction=0.2, random_state=seed).fit(X, y)
+        numbers = np.searchsorted(net.classes_, y)
+        (_, _, learnt, _), (_, _, held, _) = net._hold_out(
+            Key.from_seed(net.seed_), X, np.eye(3)[numbers], numbers, None
+        )
+        assert np.abs(np.bincount(held, minlength=3) - [15.6, 4, 0.4]).max() <= 1
+        assert np.bincount(learnt, minlength=3).min() >= 1
 
 
 def test_it_works_in_pipelines_grids_clones_and_pickles(network):

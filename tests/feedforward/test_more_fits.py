@@ -67,7 +67,7 @@ def test_the_validation_loss_weighs_rows_as_copies():
     weighed = backprop.loss_of(params, X, targets, weights.astype(float))
     assert weighed == pytest.approx(backprop.loss_of(params, X[copies], targets[copies]), rel=1e-14)
     fitted = NetworkClassifier(**SETTINGS | {"epochs": 1}, patience=3).fit(X, y, weights + 1.0)
-    everything = fitted._inputs(X), targets, None, weights + 1.0
+    everything = fitted._inputs(X), targets, y, weights + 1.0
     _, (rows, labels, _, own) = fitted._hold_out(Key.from_seed(fitted.seed_), *everything)
     backprop = Backprop(Network(fitted.topology_))
     assert fitted.validation_curve_[0] == backprop.loss_of(fitted.parameters_, rows, labels, own)
