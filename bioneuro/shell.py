@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from contextlib import contextmanager
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,18 @@ from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number
 from bioneuro.topology import Lesion, Topology
 
 FLOATS = (np.float32, np.float64)
+
+
+@contextmanager
+def as_it_was_if_refused(estimator: BaseEstimator):
+    """Where data or settings of a new fit are refused, the estimator goes on answering as the last fit has left it."""
+    before = vars(estimator).copy()
+    try:
+        yield
+    except ValueError:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 class Shell(BaseEstimator):

@@ -13,6 +13,7 @@ from bioneuro import memory
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput
 from bioneuro.optim import Transform
+from bioneuro.shell import as_it_was_if_refused
 from bioneuro.sparse import SparseRows
 from bioneuro.topology import Topology
 from bioneuro.training.emphasis import Emphasis
@@ -170,9 +171,10 @@ class NetworkShell(SparseInput, BackpropShell):
         sample_weight : (n,) >= 0, how much each row counts in the loss, or None: all the same. Rows of weight 0 are
             left out.
         """
-        X, targets, output, weights, strata = self._task(X, y, sample_weight)
-        key = self._start(X, targets, output, weights)
-        backprop = self._backprop(self._trained.topology)
+        with as_it_was_if_refused(self):
+            X, targets, output, weights, strata = self._task(X, y, sample_weight)
+            key = self._start(X, targets, output, weights)
+            backprop = self._backprop(self._trained.topology)
         self._train(backprop, self._inputs(X), as_numbers("y", targets, self.parameters_.dtype), key, strata, weights)
         return self
 

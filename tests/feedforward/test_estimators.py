@@ -1,3 +1,4 @@
+import copy
 import pickle
 
 import numpy as np
@@ -96,6 +97,23 @@ def test_circles_need_a_hidden_layer():
     bent = NetworkClassifier((20,), epochs=300, learning_rate=0.02, random_state=0).fit(data.X, data.y)
     assert flat < 0.7
     assert bent.score(data.X, data.y) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("settings", "X", "y"),
+    [
+        ({}, TRAIN.X[:50], np.eye(10)[TRAIN.y[:50]] * 2),
+        ({"class_weight": "balanced"}, TRAIN.X[:50], np.eye(10)[TRAIN.y[:50]]),
+        ({}, TRAIN.X[:50, :20], TRAIN.y[:49]),
+        ({"dropout": 2.0}, TRAIN.X[:50, :20], TRAIN.y[:50] % 2),
+    ],
+)
+def test_a_fit_that_is_refused_leaves_the_network_of_the_last_one(settings, X, y, network):
+    model = copy.deepcopy(network).set_params(**settings)
+    with pytest.raises(ValueError, match=r"."):
+        model.fit(X, y)
+    assert model.predict_proba(TEST.X).tobytes() == network.predict_proba(TEST.X).tobytes()
+    np.testing.assert_array_equal(model.predict(TEST.X), network.predict(TEST.X))
 
 
 def test_logarithms_of_probabilities_are_there_where_probabilities_are(network):
