@@ -10,6 +10,7 @@ math            exp, log, sigmoid, tanh, softplus
 rows            softmax and log-sum-exp of rows
 matrix          matrices within flat arrays, and views of them
 simd            blocks of vector code, each beside the loop that it replaces
+tiles           blocks of vector code that matrix products are made of
 gemm            matrix products whose rows do not depend on the batch
 sparse          products of binary, sparse and -1/+1 rows with a matrix
 team            threads that run one kernel and meet at barriers

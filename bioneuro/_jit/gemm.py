@@ -21,7 +21,8 @@ from bioneuro._jit.borrow import borrowed
 from bioneuro._jit.dispatch import address, call
 from bioneuro._jit.kernel import Slot, kernel, scalar, specialise
 from bioneuro._jit.matrix import Matrix, part
-from bioneuro._jit.simd import DOT_COLUMNS, DOT_ROWS, PANEL, TILE_ROWS, TILE_VECTORS, dot_tile, lanes, outer, tile
+from bioneuro._jit.simd import PANEL, lanes
+from bioneuro._jit.tiles import DOT_COLUMNS, DOT_ROWS, TILE_ROWS, TILE_VECTORS, dot_tile, outer, tile
 from bioneuro.errors import InvalidInput
 
 _FAR = 1 << 40  # numbers; kernels are told how many there are
@@ -90,6 +91,7 @@ def multiply(a, b, out, rows, columns, inner, more):
 
 @scalar
 def _outer(a, b, out, rows, columns):
+    """out = a b, where inner = 1."""
     width, j = lanes(out.values), 0
     while j + 4 * width <= columns:
         outer(4, a, part(b, 0, j), part(out, 0, j), rows, None)

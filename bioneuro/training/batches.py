@@ -8,7 +8,6 @@ from typing import NamedTuple
 import numpy as np
 
 from bioneuro._jit.keys import Key
-from bioneuro._jit.random import shuffled
 from bioneuro.errors import InvalidInput, check_number
 from bioneuro.training.emphasis import Emphasis, Stratified
 
@@ -43,10 +42,7 @@ def epoch_order(
     """(n_rows,) row numbers for one epoch; without an emphasis each once, in proportion where there are `strata`."""
     if emphasis is None:
         emphasis = Emphasis() if strata is None else Stratified()
-    key = key.child("epoch").child(epoch)
-    if type(emphasis).order is Emphasis.order:  # said by the key itself, for epochs that last microseconds
-        return shuffled(key, n_rows)
-    return emphasis.order(n_rows, key.generator(), strata, losses)
+    return emphasis.order(n_rows, key.child("epoch").child(epoch), strata, losses)
 
 
 def batches(

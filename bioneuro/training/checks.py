@@ -34,11 +34,10 @@ def check_loss(loss, gradient) -> None:
 
 def check_data(X, y) -> None:
     """Refuse what is no array, and rows of different numbers; X may be `SparseRows`."""
-    for name, values in (("X", X), ("y", y)):
-        sparse = hasattr(values, "tocsr")
-        good = _are_sparse_rows(X) if name == "X" and sparse else isinstance(values, np.ndarray)
-        if not good and not (name == "y" and values is None):
-            use = ("as_rows of bioneuro.sparse" if name == "X" else "y.toarray()") if sparse else "np.asarray"
+    kinds = (("X", X, _are_sparse_rows(X), "as_rows of bioneuro.sparse"), ("y", y, y is None, "y.toarray()"))
+    for name, values, good, of_sparse in kinds:
+        if not (good or isinstance(values, np.ndarray)):
+            use = of_sparse if _is_sparse(values) else "np.asarray"
             raise InvalidInput(
                 f"{name} must be an array with one row for each example, got {type(values).__name__}; use {use}"
             )
@@ -46,7 +45,14 @@ def check_data(X, y) -> None:
         raise InvalidInput(f"X and y must have the same number of rows, got {len(X)} and {len(y)}")
 
 
+def _is_sparse(values) -> bool:
+    """Whether this is a matrix or array of SciPy's, told without loading it."""
+    return hasattr(values, "tocsr")
+
+
 def _are_sparse_rows(X) -> bool:
+    if not _is_sparse(X):
+        return False
     from bioneuro.sparse import SparseRows  # loads SciPy, which dense data do without
 
     return isinstance(X, SparseRows)

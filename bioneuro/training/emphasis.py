@@ -25,6 +25,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from bioneuro._jit.keys import Key
+from bioneuro._jit.random import shuffled
 from bioneuro.errors import check_field, choose
 
 
@@ -41,12 +43,13 @@ class Emphasis:
     corrects: ClassVar[bool] = False
     lengthens: ClassVar[bool] = False
 
-    def order(self, n_rows: int, generator: np.random.Generator, strata=None, losses=None) -> np.ndarray:
+    def order(self, n_rows: int, key: Key, strata=None, losses=None) -> np.ndarray:
         """(n_rows,) row numbers for one epoch.
 
-        strata : (n_rows,) class numbers 0, 1, ... or None. losses : (n_rows,) >= 0; None in the first epoch.
+        key : of the epoch; `key.generator()` is NumPy's generator for what is drawn. strata : (n_rows,) class numbers
+        0, 1, ... or None. losses : (n_rows,) >= 0; None in the first epoch.
         """
-        return generator.permutation(n_rows)
+        return shuffled(key, n_rows)
 
     def factors(self, losses: np.ndarray | None) -> np.ndarray | None:
         """(n_rows,) by which the weights of rows are multiplied; None: they stay. Asked only where it corrects."""
@@ -62,9 +65,9 @@ class Stratified(Emphasis):
 
     needs: ClassVar[str] = "classes"
 
-    def order(self, n_rows, generator, strata=None, losses=None):
+    def order(self, n_rows, key, strata=None, losses=None):
         counts = np.bincount(strata)
-        return _interleaved(strata, counts, counts, generator)
+        return _interleaved(strata, counts, counts, key)
 
 
 @dataclass(frozen=True)
@@ -74,7 +77,7 @@ class Balanced(Emphasis):
     A class of n_c rows has n_c^(1 - strength) / sum over c of the same as its share: 1 / k at strength 1, the data's at
     0. In an epoch, its rows come equally often, to within one time; those that come once more are drawn anew.
 
-    >>> Balanced().order(6, np.random.default_rng(0), np.array([0, 0, 0, 0, 0, 1])).tolist().count(5)
+    >>> Balanced().order(6, Key.from_seed(0), np.array([0, 0, 0, 0, 0, 1])).tolist().count(5)
     3
     """
 
@@ -85,10 +88,10 @@ class Balanced(Emphasis):
     def __post_init__(self):
         check_field(self, "strength", low=0, high=1)
 
-    def order(self, n_rows, generator, strata=None, losses=None):
+    def order(self, n_rows, key, strata=None, losses=None):
         counts = np.bincount(strata)
         share = np.power(counts, 1 - self.strength, where=counts > 0, out=np.zeros(len(counts)))
-        return _interleaved(strata, counts, _whole(n_rows * share / share.sum()), generator)
+        return _interleaved(strata, counts, _whole(n_rows * share / share.sum()), key)
 
 
 @dataclass(frozen=True)
@@ -135,13 +138,14 @@ class Hard(Emphasis):
         check_field(self, "floor", low=0, open_high=True)
         check_field(self, "correction", low=0, high=1)
 
-    def order(self, n_rows, generator, strata=None, losses=None):
-        shuffled = generator.permutation(n_rows)
+    def order(self, n_rows, key, strata=None, losses=None):
         if losses is None:
-            return shuffled
-        ends = np.cumsum(self._times(losses)[shuffled])
+            return shuffled(key, n_rows)
+        generator = key.generator()
+        rows = generator.permutation(n_rows)
+        ends = np.cumsum(self._times(losses)[rows])
         places = (np.arange(n_rows) + generator.random()) * (ends[-1] / n_rows)
-        return generator.permutation(shuffled[np.searchsorted(ends, places, side="right").clip(max=n_rows - 1)])
+        return generator.permutation(rows[np.searchsorted(ends, places, side="right").clip(max=n_rows - 1)])
 
     @property
     def corrects(self) -> bool:
@@ -183,13 +187,12 @@ def _whole(shares: np.ndarray) -> np.ndarray:
     return whole
 
 
-def _interleaved(
-    strata: np.ndarray, counts: np.ndarray, wanted: np.ndarray, generator: np.random.Generator
-) -> np.ndarray:
+def _interleaved(strata: np.ndarray, counts: np.ndarray, wanted: np.ndarray, key: Key) -> np.ndarray:
     """So many rows as `wanted` of each class, spread evenly over the way; `counts` is how many there are."""
-    shuffled = generator.permutation(len(strata))
+    generator = key.generator()
+    mixed = generator.permutation(len(strata))
     offsets = generator.random(counts.size)
-    by_class = shuffled[np.argsort(strata[shuffled], kind="stable")]
+    by_class = mixed[np.argsort(strata[mixed], kind="stable")]
     classes = np.repeat(np.arange(counts.size), wanted)
     rank = np.arange(wanted.sum()) - np.repeat(np.cumsum(wanted) - wanted, wanted)
     rows = by_class[(np.cumsum(counts) - counts)[classes] + rank % counts[classes]]

@@ -12,7 +12,7 @@ from matplotlib import rcParams
 from matplotlib.figure import Figure
 
 import bioneuro
-from bioneuro.training import Hard
+from bioneuro.training import Hard, Key
 from bioneuro.viz.style import SETTINGS
 from feedforward import NetworkClassifier
 from feedforward.instruments import activity
@@ -30,7 +30,8 @@ def learn(emphasis, share, seed):
 
     def ask(seen):
         answers = activity(seen.parameters, rows.X - rows.X.mean(axis=0))["output"]
-        order = (emphasis or Hard(0)).order(ROWS, draw, losses=-np.log(answers[np.arange(ROWS), y] + 1e-30))
+        losses, key = -np.log(answers[np.arange(ROWS), y] + 1e-30), Key.from_seed(seed).child(seen.epoch)
+        order = (emphasis or Hard(0)).order(ROWS, key, losses=losses)
         shown.append(np.mean(order < share * ROWS))
 
     net = NetworkClassifier((50,), l2=0, emphasis=emphasis, epochs=EPOCHS, callbacks=[ask], random_state=seed)

@@ -18,9 +18,9 @@ from bioneuro.recording import Recording
 from bioneuro.shell import FLOATS, Shell
 from bioneuro.sparse import SparseRows, as_rows
 from bioneuro.topology import Lesion, Topology
-from bioneuro.training.batches import check_batch_size, n_batches
+from bioneuro.training.batches import check_batch_size, epoch_order, n_batches
 from bioneuro.training.checkpoint import Before
-from bioneuro.training.emphasis import Emphasis, Stratified, as_emphasis
+from bioneuro.training.emphasis import Emphasis, as_emphasis
 from bioneuro.training.full_batch import METHODS, minimise
 from bioneuro.training.loop import fit as train
 from feedforward.backprop import Backprop
@@ -251,8 +251,7 @@ class BackpropShell(Shell):
             raise InvalidInput(
                 f"validation_fraction={share:g} of {len(X)} rows leaves none to learn from; use patience=None"
             )
-        emphasis = Emphasis() if strata is None else Stratified()
-        order = emphasis.order(len(X), key.child("hold-out").generator(), strata)
+        order = epoch_order(len(X), key.child("hold-out"), 0, strata)
         rest, aside = np.sort(order[held:]), order[:held]
         return tuple(tuple(None if array is None else array[rows] for array in given) for rows in (rest, aside))
 

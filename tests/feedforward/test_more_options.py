@@ -7,7 +7,7 @@ import scipy.optimize
 from bioneuro import Dense, Topology, load_digits
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, UnknownName
-from bioneuro.training import Stratified
+from bioneuro.training.batches import epoch_order
 from feedforward import Autoencoder, Huber, NetworkClassifier, NetworkRegressor
 from feedforward.targets import smooth, to_range
 
@@ -95,7 +95,7 @@ def test_early_stopping_watches_the_network_that_is_returned():
         net = NetworkClassifier((30,), unit="tanh", batch_norm=batch_norm, patience=5, **settings).fit(X, y)
         assert net.n_iter_ < 300
         assert len(net.validation_curve_) - 1 - net.validation_curve_.argmin() == 5
-        held = Stratified().order(80, Key.from_seed(net.seed_).child("hold-out").generator(), y)[:32]
+        held = epoch_order(80, Key.from_seed(net.seed_).child("hold-out"), 0, y)[:32]
         losses = -np.log(net.predict_proba(X[held])[np.arange(32), y[held]])
         assert losses.mean() == pytest.approx(net.validation_curve_.min(), rel=1e-9)
 

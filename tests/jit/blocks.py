@@ -1,4 +1,4 @@
-"""One kernel for each block of bioneuro._jit.simd; `python blocks.py` prints, as JSON, what arm64 would make of them.
+"""One kernel for each block of `simd` and `tiles`; `python blocks.py` prints, as JSON, what arm64 would make of them.
 
 A script, because LLVM ends the whole process over code that a processor does not have.
 """
@@ -12,7 +12,7 @@ import numba
 import numpy as np
 from llvmlite import binding
 
-from bioneuro._jit import simd
+from bioneuro._jit import simd, tiles
 from bioneuro._jit.kernel import kernel
 from bioneuro._jit.matrix import Matrix
 from bioneuro._jit.philox import philox_blocks as philox_block
@@ -22,12 +22,12 @@ ARM = "aarch64-unknown-linux-gnu"
 
 @kernel
 def tile(a, b, out, inner, more, first, last):
-    simd.tile(2, 3, a, b, out, inner, more, first, last)
+    tiles.tile(2, 3, a, b, out, inner, more, first, last)
 
 
 @kernel
 def dot_tile(a, b, out, inner, more, apart):
-    simd.dot_tile(3, 2, a, b, out, inner, more, apart)
+    tiles.dot_tile(3, 2, a, b, out, inner, more, apart)
 
 
 @kernel
@@ -62,7 +62,7 @@ def scaled_gap(a, a0, factor, b, b0, out, out0, count):
 
 @kernel
 def outer(a, b, out, rows, columns):
-    simd.outer(2, a, b, out, rows, columns)
+    tiles.outer(2, a, b, out, rows, columns)
 
 
 @kernel

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from numba.core.errors import TypingError
 
-from bioneuro._jit import simd
+from bioneuro._jit import simd, tiles
 from bioneuro._jit.kernel import kernel
 from bioneuro._jit.matrix import Matrix, at, part, rows_of, turned
 from bioneuro._jit.sparse import add_pattern, multiply_binary, multiply_sparse
@@ -79,7 +79,7 @@ def test_a_tile_is_the_product_in_the_order_of_its_loop(dtype, cut, more, inner,
     out = within_nan(draw.standard_normal((2, columns)).astype(dtype))
     for left in (turned(a), within_nan(exact_factors(draw, (2, inner), dtype))):
         arguments = (left, b, out, inner, more, min(first, columns), last)
-        assert_does_as_its_loop(tile, simd.tile, (2, 3), arguments, 2)
+        assert_does_as_its_loop(tile, tiles.tile, (2, 3), arguments, 2)
 
 
 @pytest.mark.parametrize("dtype", TYPES)
@@ -90,7 +90,7 @@ def test_a_tile_of_scalar_products_adds_lanes_in_the_order_of_its_loop(dtype, mo
         a = within_nan(exact_factors(draw, (3, inner), dtype))
         b = within_nan(draw.standard_normal((2, inner)).astype(dtype))
         out = within_nan(draw.standard_normal((3, 2)).astype(dtype))
-        assert_does_as_its_loop(dot_tile, simd.dot_tile, (3, 2), (a, b, out, inner, more, simd.PANEL), 2)
+        assert_does_as_its_loop(dot_tile, tiles.dot_tile, (3, 2), (a, b, out, inner, more, simd.PANEL), 2)
         for i in range(3):
             where = (a.values, a.start + i * a.row, b.values, b.start, inner)
             assert dot(*where) == simd.dot.loop(*where)
@@ -155,7 +155,7 @@ def test_products_of_one_term_are_those_of_a_tile(dtype, cut):
         column[1:2] = -0.0
         for a in (within_nan(column), turned(within_nan(column.T.copy()))):
             out = within_nan(np.full((rows, columns), 7, dtype))
-            assert_does_as_its_loop(outer, simd.outer, (2,), (a, b, out, rows, columns if cut else None), 2)
+            assert_does_as_its_loop(outer, tiles.outer, (2,), (a, b, out, rows, columns if cut else None), 2)
             expected = column * rows_of(b, 1)[0, :columns]
             np.testing.assert_array_equal(out.values, within_nan(expected).values)
             assert not np.signbit(out.values[out.values == 0]).any()

@@ -187,7 +187,7 @@ def test_strata_alone_stand_for_stratified_batches():
 
 def test_an_emphasis_of_your_own_is_a_class_with_an_order():
     class Backwards(Emphasis):
-        def order(self, n_rows, generator, strata=None, losses=None):
+        def order(self, n_rows, key, strata=None, losses=None):
             return np.arange(n_rows)[::-1]
 
     gradient = LeastSquares()
