@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bioneuro._jit.kernel import kernel
+from bioneuro._jit.borrow import borrowed
+from bioneuro._jit.kernel import Slot, kernel, specialise
 from bioneuro._jit.matrix import part
 from bioneuro._jit.simd import STRIP_VECTORS, WIDE_STRIP_VECTORS, add_signed, lanes, sum_rows, sum_scaled_rows
 
@@ -47,16 +48,39 @@ def multiply_sparse(rows, factors, first, last, m, columns, out, out0, more):
         sum_scaled_rows(4, rows, factors, first, last, part(m, 0, j), out, out0 + j, columns - j, more)
 
 
+VECTORS = Slot("the registers of a strip")
+
+
+def _strip_of_rows(starts, ends, indices, factors, m, out, rows, columns, more):
+    for i in range(rows):
+        place = out.start + i * out.row
+        sum_scaled_rows(VECTORS, indices, factors, starts[i], ends[i], m, out.values, place, columns, more)
+
+
+_quadruple, _triple, _double, _single = (specialise(_strip_of_rows, VECTORS=vectors) for vectors in (4, 3, 2, 1))
+
+
 @kernel
 def multiply_sparse_rows(starts, ends, indices, factors, m, out, rows, columns, more):
-    """`multiply_sparse` for each row of the `Matrix` out: row i has entries starts_i to ends_i; returns 0."""
-    one_strip = columns == 4 * lanes(out.values)  # as wide as a panel: rows of few entries cost little more than these
-    for i in range(rows):
-        begin, end, place = starts[i], ends[i], out.start + i * out.row
-        if one_strip:
-            sum_scaled_rows(4, indices, factors, begin, end, m, out.values, place, None, more)
-        elif begin < end or not more:
-            multiply_sparse(indices, factors, begin, end, m, columns, out.values, place, more)
+    """`multiply_sparse` for each row of the `Matrix` out: row i has entries starts_i to ends_i; returns 0.
+
+    Strip by strip for all rows: many have few entries, or none, and cost little more than the loop over them.
+    """
+    starts, ends, indices, factors, m, out = borrowed((starts, ends, indices, factors, m, out))
+    j, width = 0, lanes(out.values)
+    while j < columns:
+        vectors, right, target = min((columns - j) // width, 4), part(m, 0, j), part(out, 0, j)
+        if vectors == 4:
+            _quadruple(starts, ends, indices, factors, right, target, rows, None, more)
+        elif vectors == 3:
+            _triple(starts, ends, indices, factors, right, target, rows, None, more)
+        elif vectors == 2:
+            _double(starts, ends, indices, factors, right, target, rows, None, more)
+        elif vectors == 1:
+            _single(starts, ends, indices, factors, right, target, rows, None, more)
+        else:
+            _single(starts, ends, indices, factors, right, target, rows, columns - j, more)
+        j += max(vectors, 1) * width
     return 0
 
 
