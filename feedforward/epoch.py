@@ -65,6 +65,7 @@ from feedforward.tables import (
     PLACE,
     POST,
     PRE,
+    ROW,
     SIZE,
     WEIGHTS,
     WIDTH,
@@ -181,7 +182,7 @@ def _steps(team, worker, workers, plan, data, learning, first, last, before):
 def _gather(plan, data, begin, rows, step, worker, workers):
     """Put the batch together: each worker some rows of dense inputs, or all entries of sparse ones for itself."""
     at = plan.populations[0]
-    x = stored(plan.space, at[OUTPUT], at[WIDTH])
+    x = stored(plan.space, at[OUTPUT], at[ROW])
     call(plan.calls.gather, (data, x, begin, rows, worker, workers))
     sigma = plan.numbers[0, NOISE]
     if sigma > 0:
@@ -200,8 +201,8 @@ def _forward(plan, data, learning, begin, p, rows, done, step, worker, workers):
     columns, rows, begin = c1 - c0, i1 - i0, begin + i0
     if columns == 0 or rows == 0:
         return
-    first = i0 * at[WIDTH] + c0
-    z = stored(plan.space, at[ARRIVED] + first, at[WIDTH])
+    first = i0 * at[ROW] + c0
+    z = stored(plan.space, at[ARRIVED] + first, at[ROW])
     more = False
     for q in range(at[FIRST_IN], at[LAST_IN]):
         edge = plan.projections[q]
@@ -209,7 +210,7 @@ def _forward(plan, data, learning, begin, p, rows, done, step, worker, workers):
         if edge[DEFERRED] >= 0:
             call(plan.calls.catch_up, (plan, learning, q, z, done, rows, more, c0, columns, worker))
         elif edge[ONE_TO_ONE]:
-            x = stored(plan.space, pre[EMITTED] + i0 * pre[WIDTH] + c0, pre[WIDTH])
+            x = stored(plan.space, pre[EMITTED] + i0 * pre[ROW] + c0, pre[ROW])
             call(plan.calls.scale, (x, learning.theta[edge[WEIGHTS] + c0 :], z, rows, columns, more))
         else:
             for c in range(c0, c1, PANEL):
@@ -218,22 +219,22 @@ def _forward(plan, data, learning, begin, p, rows, done, step, worker, workers):
                     entries = (data.row_starts[begin:], data.row_ends[begin:], data.features, data.values)
                     call(plan.calls.multiply_sparse, (*entries, weights, to, rows, weights.row, more))
                 else:
-                    x = stored(plan.space, pre[EMITTED] + i0 * pre[WIDTH], pre[WIDTH])
+                    x = stored(plan.space, pre[EMITTED] + i0 * pre[ROW], pre[ROW])
                     call(plan.calls.multiply, (x, weights, to, rows, weights.row, pre[SIZE], more))
         more = True
     if at[BATCH] >= 0:
-        arrived, z = z, stored(plan.space, at[INPUT] + c0, at[WIDTH])
+        arrived, z = z, stored(plan.space, at[INPUT] + c0, at[ROW])
         own, batch = stored(learning.theta, at[BIAS] + c0, at[WIDTH]), stored(plan.space, at[BATCH] + c0, at[WIDTH])
         call(plan.calls.normalise, (arrived, z, own, batch, rows, columns, plan.numbers[p, EPSILON]))
         call(plan.calls.follow, (own, batch, columns, plan.numbers[p, MOMENTUM]))
     elif at[BIAS] >= 0:
         call(plan.calls.add_row, (z, learning.theta[at[BIAS] + c0 :], rows, columns))
     if at[FORWARD]:
-        a = stored(plan.space, at[OUTPUT] + first, at[WIDTH])
+        a = stored(plan.space, at[OUTPUT] + first, at[ROW])
         call(at[FORWARD], (z, a, rows, columns, learning.theta, at[CONSTANT] + c0))
     if at[MASK] >= 0:
-        a, mask = stored(plan.space, at[OUTPUT] + c0, at[WIDTH]), stored(plan.space, at[MASK] + c0, at[WIDTH])
-        emitted = stored(plan.space, at[EMITTED] + c0, at[WIDTH])
+        a, mask = stored(plan.space, at[OUTPUT] + c0, at[ROW]), stored(plan.space, at[MASK] + c0, at[ROW])
+        emitted = stored(plan.space, at[EMITTED] + c0, at[ROW])
         call(plan.calls.drop, (a, mask, emitted, plan.keys[p, 0], plan.numbers[p, DROPOUT], rows, columns, c0, step))
 
 
@@ -251,8 +252,8 @@ def _loss(plan, data, begin, rows, worker, workers):
     i0, i1 = share(rows, worker, workers, 1)
     if i0 == i1:
         return
-    z, a = stored(plan.space, at[INPUT], at[WIDTH]), stored(plan.space, at[OUTPUT], at[WIDTH])
-    delta = stored(plan.space, at[ERROR], at[WIDTH])
+    z, a = stored(plan.space, at[INPUT], at[ROW]), stored(plan.space, at[OUTPUT], at[ROW])
+    delta = stored(plan.space, at[ERROR], at[ROW])
     total = np.float64(rows)
     if data.weight_of_row > 0:
         total *= data.weight_of_row
@@ -290,23 +291,23 @@ def _backward(plan, learning, p, rows, worker, workers):
     columns = c1 - c0
     if columns == 0:
         return True
-    delta = stored(plan.space, at[ERROR] + c0, at[WIDTH])
+    delta = stored(plan.space, at[ERROR] + c0, at[ROW])
     more = p == plan.populations.shape[0] - 1
     for k in range(at[FIRST_OUT], at[LAST_OUT]):
         edge = plan.projections[plan.outgoing[k]]
         post = plan.populations[edge[POST]]
         if edge[ONE_TO_ONE]:
-            error, weights = stored(plan.space, post[ERROR] + c0, post[WIDTH]), learning.theta[edge[WEIGHTS] + c0 :]
+            error, weights = stored(plan.space, post[ERROR] + c0, post[ROW]), learning.theta[edge[WEIGHTS] + c0 :]
             call(plan.calls.scale, (error, weights, delta, rows, columns, more))
         else:
             whole, own = post[WIDTH] // PANEL * PANEL, min(c1, at[SIZE]) - c0
             if whole > 0:
-                error = stored(plan.space, post[ERROR], post[WIDTH])
+                error = stored(plan.space, post[ERROR], post[ROW])
                 weights = part(panel(learning.theta, edge, at[SIZE], post[WIDTH], 0), c0, 0)
                 sizes = (rows, own, whole, more, PANEL * at[SIZE])
                 call(plan.calls.multiply_nt, (error, weights, delta, *sizes))
                 more = True
-            error, left = stored(plan.space, post[ERROR] + whole, post[WIDTH]), post[SIZE] - whole
+            error, left = stored(plan.space, post[ERROR] + whole, post[ROW]), post[SIZE] - whole
             weights = part(panel(learning.theta, edge, at[SIZE], post[WIDTH], whole), c0, 0)
             if left > 0 and rows < MANY:
                 call(plan.calls.multiply_nt, (error, weights, delta, rows, own, left, more, PANEL))
@@ -318,9 +319,9 @@ def _backward(plan, learning, p, rows, worker, workers):
                     call(plan.calls.multiply, (error, turned_over, part(delta, 0, j), rows, count, left, more))
         more = True
     if at[MASK] >= 0:
-        call(plan.calls.multiply_entries, (delta, stored(plan.space, at[MASK] + c0, at[WIDTH]), rows, columns))
+        call(plan.calls.multiply_entries, (delta, stored(plan.space, at[MASK] + c0, at[ROW]), rows, columns))
     if at[BACKWARD]:
-        z, a = stored(plan.space, at[INPUT] + c0, at[WIDTH]), stored(plan.space, at[OUTPUT] + c0, at[WIDTH])
+        z, a = stored(plan.space, at[INPUT] + c0, at[ROW]), stored(plan.space, at[OUTPUT] + c0, at[ROW])
         learnt = max(at[CONSTANT_GRADIENT], 0) + c0
         if at[CONSTANT_GRADIENT] >= 0:
             for j in range(learnt, learnt + columns):
@@ -328,7 +329,7 @@ def _backward(plan, learning, p, rows, worker, workers):
         constant = at[CONSTANT] + c0
         call(at[BACKWARD], (delta, z, a, rows, columns, learning.theta, constant, plan.space, learnt))
     if at[BATCH] >= 0:
-        z_hat, batch = stored(plan.space, at[ARRIVED] + c0, at[WIDTH]), stored(plan.space, at[BATCH] + c0, at[WIDTH])
+        z_hat, batch = stored(plan.space, at[ARRIVED] + c0, at[ROW]), stored(plan.space, at[BATCH] + c0, at[WIDTH])
         own = stored(learning.theta, at[BIAS] + c0, at[WIDTH])
         call(plan.calls.normalise_back, (delta, z_hat, own, batch, rows, columns))
     return True
@@ -341,7 +342,7 @@ def _update(plan, data, learning, constants, p, rows, done, worker, workers):
     c0, c1 = share(at[WIDTH], worker, workers, PANEL)
     columns = c1 - c0
     scratch = learning.scratch[worker]
-    delta = stored(plan.space, at[ERROR] + c0, at[WIDTH])
+    delta = stored(plan.space, at[ERROR] + c0, at[ROW])
     for q in range(at[FIRST_IN], at[LAST_IN]):
         edge = plan.projections[q]
         pre = plan.populations[edge[PRE]]
@@ -351,7 +352,7 @@ def _update(plan, data, learning, constants, p, rows, done, worker, workers):
             if columns > 0:
                 call(plan.calls.hold, (plan, learning, q, delta, done, rows, constants, c0, columns, worker))
         elif edge[ONE_TO_ONE]:
-            x = stored(plan.space, pre[EMITTED] + c0, pre[WIDTH])
+            x = stored(plan.space, pre[EMITTED] + c0, pre[ROW])
             call(plan.calls.sum_products, (x, delta, scratch[GRADIENTS:], rows, columns))
             _step(learning, edge[WEIGHTS] + c0, columns, constants, edge[OWN], scratch, GRADIENTS)
         elif at[WIDTH] <= PANEL:
@@ -378,7 +379,7 @@ def _update_panel(plan, data, learning, constants, edge, column, first, last, ro
     at, pre, scratch = plan.populations[edge[POST]], plan.populations[edge[PRE]], learning.scratch[worker]
     weights = panel(learning.theta, edge, pre[SIZE], at[WIDTH], column)
     width = weights.row
-    error, block = stored(plan.space, at[ERROR] + column, at[WIDTH]), stored(scratch, GRADIENTS, width)
+    error, block = stored(plan.space, at[ERROR] + column, at[ROW]), stored(scratch, GRADIENTS, width)
     starts = data.batch.starts[worker]
     while first < last:
         count, gradient = min(BLOCK, last - first), GRADIENTS
@@ -389,7 +390,7 @@ def _update_panel(plan, data, learning, constants, edge, column, first, last, ro
                 entries = (starts[first:], starts[first + 1 :], data.batch.rows[worker], data.batch.values[worker])
                 call(plan.calls.multiply_sparse, (*entries, error, block, count, width, False))
         else:
-            x = turned(stored(plan.space, pre[EMITTED] + first, pre[WIDTH]))  # units by rows of the batch
+            x = turned(stored(plan.space, pre[EMITTED] + first, pre[ROW]))  # units by rows of the batch
             call(plan.calls.multiply, (x, error, block, count, width, rows, False))
         place, numbers = weights.start + first * width, count * width
         _step(learning, place, numbers, constants, edge[OWN], scratch, gradient)

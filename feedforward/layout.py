@@ -20,7 +20,7 @@ from feedforward.addresses import Addresses
 from feedforward.batch_kernels import GAIN_GRADIENT, N_BATCH, SHIFT_GRADIENT
 from feedforward.kernels import linear
 from feedforward.network import Layer, constants_of
-from feedforward.tables import GAP, HELD, Calls, Plan, padded
+from feedforward.tables import GAP, HELD, Calls, Plan, padded, row_of
 
 if TYPE_CHECKING:
     from feedforward.backprop import Backprop
@@ -128,6 +128,7 @@ class Layout:
     def _place(self, row: np.ndarray, population: Population) -> None:
         """What every population has, inputs included."""
         row[tables.SIZE], row[tables.WIDTH] = population.size, padded(population.size)
+        row[tables.ROW] = row_of(population.size)
         rows = 0 if self._sparse and population is self.network.input else self.batch_size
         row[tables.OUTPUT] = row[tables.INPUT] = row[tables.ARRIVED] = self._room(population, rows)
         row[tables.ERROR] = self._room(population, rows)
@@ -168,7 +169,7 @@ class Layout:
     def _room(self, population: Population, rows: int | None = None) -> int:
         """A place in the space for so many rows of the population, those of a batch unless said otherwise."""
         place = self._space_size
-        self._space_size += (self.batch_size if rows is None else rows) * padded(population.size)
+        self._space_size += (self.batch_size if rows is None else rows) * row_of(population.size)
         return place
 
     def _edge(self, projection: Projection) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from bioneuro._jit.simd import PANEL
 
 PAD = 16  # numbers that rows are padded to: a register, and a cache line of float32
 GAP = 1024  # numbers that nobody writes behind what a worker writes: the processor fetches ahead within 4 KB
+CROWDED = 256  # rows of a multiple of so many numbers are put further apart
 MANY = 8  # rows for which it pays to transpose a narrow panel
 CHUNK = 1024  # numbers of a gradient whose squares are added before those of others: the same for every team
 HELD = 16  # rows of which the learning of weights from the inputs may be deferred
@@ -25,6 +26,7 @@ ZEROS, GRADIENTS = np.int64(0), np.int64(BLOCK * PANEL)  # places in scratch; li
 (
     SIZE,  # units
     WIDTH,  # the same, padded
+    ROW,  # from one row of a batch to the next, see `row_of`
     ARRIVED,  # where products add up: z, or, where that is normalised, z before it and then z_hat
     INPUT,  # z
     OUTPUT,  # a; the same place where the way back needs no z
@@ -44,8 +46,8 @@ ZEROS, GRADIENTS = np.int64(0), np.int64(BLOCK * PANEL)  # places in scratch; li
     LAST_OUT,
     FIRST_ARRAY,  # what its units learn: rows FIRST_ARRAY to LAST_ARRAY of `Plan.arrays`
     LAST_ARRAY,
-) = range(21)
-N_POPULATION = 21
+) = range(22)
+N_POPULATION = 22
 # columns of `Plan.projections`: WEIGHTS in theta, see `panel`; OWN -1: frozen; DEFERRED in space, -1: it is not
 PRE, POST, WEIGHTS, ONE_TO_ONE, OWN, DEFERRED = range(6)
 N_PROJECTION = 6
@@ -184,6 +186,15 @@ class Members(NamedTuple):
 def padded(size: int) -> int:
     """`size` up to the next whole register."""
     return -(-size // PAD) * PAD
+
+
+def row_of(size: int) -> int:
+    """Numbers from one row of a batch to the next: its width, and a register more where it is a large power of two.
+
+    Else the numbers of one unit, which the update reads, would stand on the same few places of a cache.
+    """
+    width = padded(size)
+    return width + PAD if width % CROWDED == 0 else width
 
 
 @scalar

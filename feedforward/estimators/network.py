@@ -157,11 +157,17 @@ class NetworkShell(SparseInput, BackpropShell):
         )
         self.n_outputs_ = targets.shape[1]
         number = self._number_type(X)
-        centred = self.centre and isinstance(X, np.ndarray)
-        mean = np.average(X.astype(np.float64), axis=0, weights=weights) if centred else np.zeros(X.shape[1])
-        self.input_mean_ = as_numbers("X", mean, number)
+        self.input_mean_ = as_numbers("X", self._mean(X, weights), number)
         self._begin(topology, self._inputs(X), as_numbers("y", targets, number), key, weights)
         return key
+
+    def _mean(self, X: np.ndarray | SparseRows, weights: np.ndarray | None) -> np.ndarray:
+        """What is subtracted from inputs; float64, without a copy of X."""
+        if not (self.centre and isinstance(X, np.ndarray)):
+            return np.zeros(X.shape[1])
+        if weights is None:
+            return X.mean(axis=0, dtype=np.float64)
+        return np.einsum("i,ij->j", weights, X, dtype=np.float64) / weights.sum()
 
     def fit(self, X, y, sample_weight=None):
         """Learn from X (n, n_features) and y; returns self.

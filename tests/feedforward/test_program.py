@@ -136,6 +136,16 @@ def test_units_that_learn_their_slope():
     assert_same(Backprop(Network(SMALL.with_units(hidden="prelu"))), optim.momentum(0.05))
 
 
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rows_of_a_power_of_two_are_put_further_apart(weighted):
+    topology = Topology.mlp(256, 512, 256, unit="tanh")
+    backprop, data = Backprop(Network(topology), dropout={"input": 0.1, "hidden": 0.2}), problem(topology, "float64")
+    weights = np.random.default_rng(1).random(len(data[0])) if weighted else None
+    options = {"batch_size": 16, "weights": weights}
+    ours, theirs = (way(backprop, optim.momentum(0.05), data, "float64", **options) for way in (compiled, plain))
+    np.testing.assert_allclose(ours[0], theirs[0], rtol=0, atol=1e-12)
+
+
 @pytest.mark.parametrize("batch_size", [1, 7, 16, 70])
 def test_sparse_inputs_and_short_last_batches(batch_size):
     assert_same(Backprop(Network(SMALL)), optim.adam(0.01), density=0.15, batch_size=batch_size)
@@ -215,7 +225,7 @@ def test_the_gradient_of_what_is_frozen_counts_in_its_length():
         optim.chain(optim.adam(0.01), optim.max_norm(0.5)),
     ],
 )
-@pytest.mark.parametrize("sizes", [(40, 200, 130, 3), (40, 200, 100), (40, 50, 3)])
+@pytest.mark.parametrize("sizes", [(40, 200, 130, 3), (40, 200, 100), (40, 50, 3), (40, 256, 256)])
 def test_any_number_of_threads_gives_the_same_bytes(density, optimizer, sizes):
     topology = with_batch_norm(Topology.mlp(*sizes, unit="prelu"))
     backprop = Backprop(Network(topology), dropout=0.2, noise=0.1 if density == 1 else 0)

@@ -7,8 +7,8 @@ from numba.core.errors import TypingError
 
 from bioneuro._jit import simd, tiles
 from bioneuro._jit.kernel import kernel
-from bioneuro._jit.matrix import Matrix, at, part, rows_of, turned
-from bioneuro._jit.sparse import add_pattern, multiply_binary, multiply_sparse
+from bioneuro._jit.matrix import Matrix, at, part, rows_of, stored, turned
+from bioneuro._jit.sparse import add_pattern, multiply_binary, multiply_sparse, multiply_sparse_rows
 from tests.jit.blocks import (
     add_down,
     add_signed,
@@ -234,6 +234,23 @@ def test_products_of_sparse_rows_have_any_width_and_stop_at_their_end(columns, m
         product(rows, *extra, 1, 5, m, columns, out, 2, more)
         np.testing.assert_array_equal(out[2:-2], expected + 7 * more)
         assert (out[[0, 1, -2, -1]] == 7).all()
+
+
+@pytest.mark.parametrize("dtype", TYPES)
+@pytest.mark.parametrize("columns", [1, 5, 16, 32, 37, 48, 64, 112])
+@pytest.mark.parametrize("more", [False, True])
+def test_many_sparse_rows_at_once_are_each_its_own_product(dtype, columns, more):
+    draw = np.random.default_rng(columns)
+    weights = draw.integers(-9, 10, (8, columns)).astype(dtype)  # sums of whole numbers have no rounding
+    ends = np.cumsum([3, 0, 1, 9])
+    starts, indices = ends - [3, 0, 1, 9], draw.integers(0, 8, ends[-1]).astype(np.int32)
+    factors, out = draw.integers(-3, 4, ends[-1]).astype(dtype), np.full((6, columns + 4), 7, dtype)
+    expected = np.stack([factors[a:b] @ weights[indices[a:b]] for a, b in zip(starts, ends, strict=True)]) + 7 * more
+    to = stored(out.reshape(-1), columns + 6, columns + 4)
+    multiply_sparse_rows(starts, ends, indices, factors, within_nan(weights), to, 4, columns, more)
+    np.testing.assert_array_equal(out[1:-1, 2:-2], expected)
+    out[1:-1, 2:-2] = 7
+    assert (out == 7).all()
 
 
 @pytest.mark.parametrize("count", [0, 1, 64, 100, 128])
