@@ -2,7 +2,8 @@
 
 Kernels hand matrices over as `Matrix`, a part of a flat array; `matmul` and `matmul_nt` take NumPy arrays. Every
 element is one chain of products x y + z in ascending k (`multiply`), or one for each lane of a register
-(`multiply_nt`), whatever the number of rows and columns: splitting a batch, or the columns, gives the same bytes.
+(`multiply_nt`), whatever the number of rows and columns: splitting a batch, or the columns, gives the same bytes. So
+`matmul` and `matmul_nt` share the rows of large products among threads.
 
 A product is used up while it is in the cache: `in_blocks` hands every finished block of rows to a function bound into
 it, an epilogue (bias, activation) or a consumer (an optimiser step, so that a gradient never reaches memory).
@@ -10,6 +11,7 @@ it, an epilogue (bias, activation) or a consumer (an optimiser step, so that a g
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import numba
@@ -18,15 +20,21 @@ from numba import carray, types
 from numba.extending import intrinsic
 
 from bioneuro._jit.borrow import borrowed
+from bioneuro._jit.cores import team_size
 from bioneuro._jit.dispatch import address, call
 from bioneuro._jit.kernel import Slot, kernel, scalar, specialise
 from bioneuro._jit.matrix import Matrix, part
 from bioneuro._jit.simd import PANEL, lanes
+from bioneuro._jit.team import run_team, share
 from bioneuro._jit.tiles import DOT_COLUMNS, DOT_ROWS, TILE_ROWS, TILE_VECTORS, dot_tile, outer, tile
 from bioneuro.errors import InvalidInput
 
 _FAR = 1 << 40  # numbers; kernels are told how many there are
 DEPTH = 256  # terms summed before the next rows: what they take of a and b stays in the caches, whatever the strides
+_FIRST = np.int64(0)  # a literal would be compiled once more
+_NANOSECONDS = 0.0025  # for a byte of a term of a sum, on a fast core
+_LONG = 100_000  # nanoseconds of a product above which a team is thought of
+_SHARE = 96  # rows of a product that a team shares: whole tiles
 BLOCK_COLUMNS = 128  # of a product with b'
 BLOCK_ROWS = 4 * TILE_ROWS  # of a product that is used up in blocks: 512 columns fill an ordinary first-level cache
 HALVES = Slot("the half registers of columns in a panel")
@@ -205,19 +213,34 @@ def _run(product, last: tuple[int, ...], a: np.ndarray, b: np.ndarray, out: np.n
     if any(stride % size for stride in a.strides) or not a.flags.aligned:
         a = np.array(a, order="C")
     number = numba.from_dtype(out.dtype)
-    places = (value for m in (a, b, out) for value in (_address_of(m), m.strides[0] // size, m.strides[1] // size))
-    place = _product_address(product, number, len(last))
-    _run_at(place, *places, *out.shape, a.shape[1], more, last, out.dtype.type(0))
+    places = [(_address_of(m), m.strides[0] // size, m.strides[1] // size) for m in (a, b, out)]
+    sizes, like = (*out.shape, a.shape[1]), out.dtype.type(0)
+    product = _product_address(product, number, len(last))
+    nanoseconds = math.prod(sizes) * size * _NANOSECONDS
+    workers = team_size(outputs=-(-len(out) // _SHARE), nanoseconds=nanoseconds) if nanoseconds > _LONG else 1
+    if workers == 1:
+        _run_at(0, 1, product, *places, sizes, more, last, like)
+    else:
+        run_team(lambda _, worker: _run_at(worker, workers, product, *places, sizes, more, last, like), workers)
 
 
 @kernel
-def _run_at(  # all numbers, which cost less to pass than arrays do
-    product, a, a_row, a_column, b, b_row, b_column, out, out_row, out_column, rows, columns, inner, more, last, like
-):
-    left = Matrix(carray(_pointer_at(a, like), (_FAR,)), np.int64(0), a_row, a_column)
-    right = Matrix(carray(_pointer_at(b, like), (_FAR,)), np.int64(0), b_row, b_column)
-    result = Matrix(carray(_pointer_at(out, like), (_FAR,)), np.int64(0), out_row, out_column)
-    call(product, (left, right, result, rows, columns, inner, more) + last)  # noqa: RUF005 - Numba adds tuples
+def _run_at(worker, workers, product, a, b, out, sizes, more, last, like):
+    """The worker's share of the rows; addresses and strides cost less to pass than arrays do.
+
+    Subnormal numbers stay what they are, whether one works or many.
+    """
+    rows, columns, inner = sizes
+    begin, end = share(rows, worker, workers, _SHARE)
+    left, right, result = _matrix_at(a, begin, like), _matrix_at(b, _FIRST, like), _matrix_at(out, begin, like)
+    call(product, (left, right, result, end - begin, columns, inner, more) + last)  # noqa: RUF005 - Numba adds tuples
+
+
+@scalar
+def _matrix_at(place, first, like):
+    """The matrix at (address, row, column), from row `first` on."""
+    address, row, column = place
+    return Matrix(carray(_pointer_at(address, like), (_FAR,)), first * row, row, column)
 
 
 @intrinsic

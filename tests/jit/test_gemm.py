@@ -4,11 +4,13 @@ import numba
 import numpy as np
 import pytest
 
+from bioneuro._jit import gemm
 from bioneuro._jit.gemm import BLOCK_ROWS, DEPTH, in_blocks, matmul, matmul_nt, multiply, multiply_nt
 from bioneuro._jit.kernel import kernel_statistics, scalar, specialise
 from bioneuro._jit.math import sigmoid
 from bioneuro._jit.matrix import Matrix, at, turned
 from bioneuro._jit.simd import PANEL
+from bioneuro._jit.team import run_team
 from bioneuro.errors import InvalidInput
 from tests.naive import jit_gemm
 
@@ -85,6 +87,20 @@ def test_any_split_of_the_batch_gives_the_same_bytes(product, split):
     a, b, bias = matrices(13, 19, 37, np.float32)
     parts = [product(a[i : i + split], b, bias=bias) for i in range(0, len(a), split)]
     assert np.concatenate(parts).tobytes() == product(a, b, bias=bias).tobytes()
+
+
+@pytest.mark.skipif(numba.config.DISABLE_JIT, reason="NumPy's loops know of no team")
+@pytest.mark.parametrize("product", [matmul, lambda a, b, **options: matmul_nt(a, b.T, **options)], ids=["n", "nt"])
+def test_large_products_are_shared_by_any_number_of_threads_with_the_same_bytes(product, monkeypatch):
+    a, b, bias = matrices(700, 300, 200, np.float32)
+    b[:, 0] = a[5] = 1e-21  # whose products are subnormal numbers
+    teams, expected = [], np.concatenate([product(a[i : i + 50], b, bias=0 * bias) for i in range(0, 700, 50)])
+    monkeypatch.setattr(gemm, "run_team", lambda part, size: teams.append(size) or run_team(part, size))
+    for threads in ("1", "2", "3"):
+        monkeypatch.setenv("BIONEURO_NUM_THREADS", threads)
+        assert product(a, b, bias=0 * bias).tobytes() == expected.tobytes()
+    assert teams == [2, 3]
+    assert 0 < abs(expected[5, 0]) < np.finfo(np.float32).tiny
 
 
 @small
