@@ -163,11 +163,18 @@ class Candidate:
 
 
 def beside(
-    settings: Settings, case: str, ours: Callable[[], Answer], task: Task, asked: Asked, peers_case: str, **arguments
+    settings: Settings,
+    case: str,
+    ours: Callable[[], Answer],
+    task: Task,
+    asked: Asked,
+    peers_case: str,
+    step: str = "a step",
+    **arguments,
 ) -> Iterator[Row]:
     """Our time of a step beside that of the peers, and how far the losses agree.
 
-    peers_case, arguments : what the peers are to run, with `batch_size` among its arguments
+    peers_case, arguments : what the peers are to run, with `batch_size` among its arguments. step : what it is called.
     """
     asked = {} if settings.quick else asked
     steps = task.orders.shape[0] * task.orders.shape[-1] // arguments["batch_size"]
@@ -182,10 +189,10 @@ def beside(
     of_a_step = {name: found.scaled(1 / steps) for name, found in runs.items() if isinstance(found, Spread)}
     if missing or not asked:
         ours_alone = of_a_step["ours"].scaled(PER_SECOND["us"])
-        yield row(f"{case}, a step", "time", ours_alone, "us", peer="; ".join(missing) or None)
+        yield row(f"{case}, {step}", "time", ours_alone, "us", peer="; ".join(missing) or None)
     for name in list(of_a_step)[1:]:
         at_least, aim = asked[name]
-        yield compared(f"{case}, a step", of_a_step, unit="us", peer=name, at_least=at_least, aim=aim)
+        yield compared(f"{case}, {step}", of_a_step, unit="us", peer=name, at_least=at_least, aim=aim)
         losses = sorted((candidates["ours"].loss, candidates[name].loss))
         yield Row(case, "agreement of the losses", 100 * losses[0] / losses[1], "%", peer=name, at_least=AGREEMENT)
 
@@ -285,6 +292,52 @@ def mnist_deep(settings: Settings) -> Iterator[Row]:
     unasked = dict.fromkeys(JAX, NOTHING)
     torch = {"dense": (1.7, 2), "sparse": (2.1, 2.6)}
     yield from _adam_on_mnist(settings, (784, 512, 512, 10), 256, 59_904, torch, unasked)
+
+
+# inputs, layers, optimiser, rows of a batch, rows: from those of textbooks to those that fill no cache
+SHAPES = (
+    ("sparse", (784, 30, 10), "momentum", 10, 20_000),
+    ("sparse", (784, 100, 10), "adam", 10, 20_000),
+    ("dense", (784, 128, 64, 10), "adam", 64, 38_400),
+    ("dense", (784, 256, 10), "adam", 8192, 57_344),
+    ("sparse", (784, 1000, 1000, 10), "adam", 128, 6_400),
+    ("dense", (784, 1024, 1024, 10), "adam", 512, 15_360),
+    ("dense", (784, 2048, 2048, 10), "adam", 64, 2_560),
+    ("dense", (784, 2048, 2048, 10), "adam", 256, 5_120),
+)
+
+
+@with_mnist
+def shapes(settings: Settings) -> Iterator[Row]:
+    """Networks of other shapes, of which nothing is asked but to be seen."""
+    for kind, sizes, optimizer, batch_size, rows in SHAPES[: 1 if settings.quick else None]:
+        ours = training(*mnist(settings, rows)[kind], sizes)
+        case = f"MNIST {'-'.join(map(str, sizes))}, {optimizer}, batch {batch_size}, {kind}"
+        asked = {"torch": NOTHING, "jax": NOTHING}
+        yield from network_beside(settings, case, ours, asked, batch_size, optimizer, RATES[optimizer])
+
+
+RATES = {"adam": 1e-3, "momentum": 1e-2}
+
+
+@with_mnist
+def predictions(settings: Settings) -> Iterator[Row]:
+    """Probabilities of the classes for all rows, so many a call, by networks of the same weights."""
+    X, y = mnist(settings, 60_000)["sparse"]
+    network = NetworkClassifier((256,), epochs=1, batch_size=256, centre=False, random_state=0).fit(X, y)
+    learnt = training(X, y, (784, 256, 10))._replace(parameters=network.parameters_)
+    for rows in (len(X), 1000):
+
+        def run(rows: int = rows) -> Answer:
+            begin = time.perf_counter()
+            chances = np.concatenate(
+                [network.predict_proba(X[first : first + rows]) for first in range(0, len(X), rows)]
+            )
+            seconds = time.perf_counter() - begin
+            return {"seconds": seconds, "loss": float(-np.log(chances[np.arange(len(X)), y]).mean())}
+
+        case, asked = f"probabilities by 784-256-10, {rows:,} rows", {"torch": NOTHING, "sklearn": NOTHING}
+        yield from beside(settings, case, run, as_task(learnt), asked, "predict", "a call", batch_size=rows)
 
 
 # --- cases: ensembles -------------------------------------------------------------------------------------------------
@@ -443,6 +496,8 @@ CASES = {
     "mnist-batch-32": mnist_batch_32,
     "mnist-batch-256": mnist_batch_256,
     "mnist-deep": mnist_deep,
+    "shapes": shapes,
+    "predictions": predictions,
     "ensemble": ensemble,
     "options": options,
     "first-epoch": first_epoch,

@@ -25,7 +25,7 @@ from bioneuro._jit.dispatch import address, call
 from bioneuro._jit.kernel import Slot, kernel, scalar, specialise
 from bioneuro._jit.matrix import Matrix, part
 from bioneuro._jit.simd import PANEL, lanes
-from bioneuro._jit.team import run_team, share
+from bioneuro._jit.team import run_team
 from bioneuro._jit.tiles import DOT_COLUMNS, DOT_ROWS, TILE_ROWS, TILE_VECTORS, dot_tile, outer, tile
 from bioneuro.errors import InvalidInput
 
@@ -34,7 +34,7 @@ DEPTH = 256  # terms summed before the next rows: what they take of a and b stay
 _FIRST = np.int64(0)  # a literal would be compiled once more
 _NANOSECONDS = 0.0025  # for a byte of a term of a sum, on a fast core
 _LONG = 100_000  # nanoseconds of a product above which a team is thought of
-_SHARE = 96  # rows of a product that a team shares: whole tiles
+_SHARE, _SHARES = 96, 6  # rows of a product that a worker takes at a time: whole tiles; how often, at most, roughly
 BLOCK_COLUMNS = 128  # of a product with b'
 BLOCK_ROWS = 4 * TILE_ROWS  # of a product that is used up in blocks: 512 columns fill an ordinary first-level cache
 HALVES = Slot("the half registers of columns in a panel")
@@ -219,21 +219,24 @@ def _run(product, last: tuple[int, ...], a: np.ndarray, b: np.ndarray, out: np.n
     nanoseconds = math.prod(sizes) * size * _NANOSECONDS
     workers = team_size(outputs=-(-len(out) // _SHARE), nanoseconds=nanoseconds) if nanoseconds > _LONG else 1
     if workers == 1:
-        _run_at(0, 1, product, *places, sizes, more, last, like)
-    else:
-        run_team(lambda _, worker: _run_at(worker, workers, product, *places, sizes, more, last, like), workers)
+        _run_at(0, len(out), product, *places, sizes, more, last, like)
+        return
+    rows = _SHARE * -(-len(out) // (_SHARE * _SHARES * workers))
+    begins = iter(range(0, len(out), rows))
+
+    def work(_, worker: int) -> None:
+        for begin in begins:  # whoever is free takes the next: cores are not equally fast, nor there at once
+            _run_at(begin, min(rows, len(out) - begin), product, *places, sizes, more, last, like)
+
+    run_team(work, workers)
 
 
 @kernel
-def _run_at(worker, workers, product, a, b, out, sizes, more, last, like):
-    """The worker's share of the rows; addresses and strides cost less to pass than arrays do.
-
-    Subnormal numbers stay what they are, whether one works or many.
-    """
-    rows, columns, inner = sizes
-    begin, end = share(rows, worker, workers, _SHARE)
-    left, right, result = _matrix_at(a, begin, like), _matrix_at(b, _FIRST, like), _matrix_at(out, begin, like)
-    call(product, (left, right, result, end - begin, columns, inner, more) + last)  # noqa: RUF005 - Numba adds tuples
+def _run_at(first, rows, product, a, b, out, sizes, more, last, like):
+    """Some rows of a product; addresses and strides cost less to pass than arrays do."""
+    left, right, result = _matrix_at(a, first, like), _matrix_at(b, _FIRST, like), _matrix_at(out, first, like)
+    _, columns, inner = sizes
+    call(product, (left, right, result, rows, columns, inner, more) + last)  # noqa: RUF005 - Numba adds tuples
 
 
 @scalar

@@ -21,7 +21,7 @@ from bioneuro.training.learning_rate import RATES, LearningRates, find_learning_
 from feedforward.backprop import Backprop
 from feedforward.estimators.base import BackpropShell, SparseInput, as_numbers, network_of
 
-_FILLED = 1 << 20  # numbers of sparse X that are dense at a time
+_AT_ONCE = 1 << 22  # numbers of X that predictions make a centred copy of at a time
 PARAMETERS = """
     X may be a SciPy sparse matrix or array, of text for instance: memory then grows with its entries, never with
     rows times features. It is not centred, and taken entry by entry. Noise, dropout of inputs and one-to-one
@@ -250,7 +250,7 @@ class NetworkShell(SparseInput, BackpropShell):
             size = X.dtype.itemsize * math.prod(X.shape)
             memory.require({"X made dense": size}, "to subtract the mean that was learnt (centre=True) from sparse X")
             X = X.toarray()
-        return X - self.input_mean_ if isinstance(X, np.ndarray) else X
+        return X - self.input_mean_ if isinstance(X, np.ndarray) and self.input_mean_.any() else X
 
     def _fills(self, X: np.ndarray | SparseRows) -> bool:
         """Whether X is sparse, and centred would not be."""
@@ -271,6 +271,7 @@ class NetworkShell(SparseInput, BackpropShell):
     def _output(self, X) -> np.ndarray:
         check_is_fitted(self)
         X, name = self._check_X(X), self.topology_.by_role("output")[0].name
-        rows = max(1, _FILLED // X.shape[1]) if self._fills(X) else len(X)
+        dense = isinstance(X, np.ndarray) or self._fills(X)
+        rows = max(1, _AT_ONCE // X.shape[1] if dense else len(X))
         parts = [self._pass(self._inputs(X[k : k + rows]))[name] for k in range(0, len(X), rows)]
         return parts[0] if len(parts) == 1 else np.concatenate(parts)

@@ -259,7 +259,7 @@ def test_sparse_inputs_come_out_sparse_unless_they_are_centred():
 def test_answers_do_not_depend_on_how_rows_are_split(monkeypatch):
     for net in (network().fit(X, Y), network(centre=True).fit(FULL, Y)):
         whole = net.predict_proba(X)
-        monkeypatch.setattr("feedforward.estimators.network._FILLED", 3 * 40)
+        monkeypatch.setattr("feedforward.estimators.network._AT_ONCE", 3 * 40)
         assert net.predict_proba(X).tobytes() == whole.tobytes()
         assert np.concatenate([net.predict_proba(X[k : k + 7]) for k in range(0, 150, 7)]).tobytes() == whole.tobytes()
         monkeypatch.undo()
