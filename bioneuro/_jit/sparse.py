@@ -57,7 +57,10 @@ def _strip_of_rows(starts, ends, indices, factors, m, out, rows, columns, more):
         sum_scaled_rows(VECTORS, indices, factors, starts[i], ends[i], m, out.values, place, columns, more)
 
 
-_quadruple, _triple, _double, _single = (specialise(_strip_of_rows, VECTORS=vectors) for vectors in (4, 3, 2, 1))
+_quadruple = specialise(_strip_of_rows, VECTORS=4)
+_triple = specialise(_strip_of_rows, VECTORS=3)
+_double = specialise(_strip_of_rows, VECTORS=2)
+_single = specialise(_strip_of_rows, VECTORS=1)
 
 
 @kernel

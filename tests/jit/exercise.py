@@ -13,6 +13,7 @@ import numpy as np
 from bioneuro._jit import distributions, gemm, math, random, rows, simd, sparse
 from bioneuro._jit.kernel import Slot, kernel, kernel_statistics, scalar, specialise
 from bioneuro._jit.matrix import Matrix, at, stored, turned
+from bioneuro._jit.team import barrier, enter, run_team, share, team_of_one
 
 function = Slot("function(x)")
 
@@ -47,6 +48,15 @@ def _single_draws(key, out):
         out[1, j] = distributions.normal(key[0], key[1], row, np.uint64(j), step)
         out[2, j] = distributions.bernoulli(key[0], key[1], row, np.uint64(j), step, 0.4)
         out[3, j] = distributions.poisson(key[0], key[1], row, np.uint64(j), step, 4.0 * (j + 1))
+
+
+@kernel
+def _count(team, worker, out):
+    begin, end = share(out.shape[0], worker, enter(team), 1)
+    for i in range(begin, end):
+        out[i] = i
+    if barrier(team) and barrier(team_of_one()) and worker == 0:
+        out[0] = out[-1]
 
 
 def results(dtype):
@@ -91,6 +101,10 @@ def results(dtype):
     sparse.add_pattern(words, 0, matrix.values, 0, sums[2], 0, 77)
     yield "exact sums of rows", sums
     yield "exact overlap", np.array([_overlap(words)])
+
+    counted = np.zeros(5, dtype)
+    run_team(_count, 2, counted)
+    yield "exact numbers by a team", counted
 
     yield "exact uniform", random.fill_uniform(key, 1, np.empty((3, 6), dtype))
     yield "exact bernoulli", random.fill_bernoulli(key, 1, dtype(0.3), np.empty((3, 6), dtype))
