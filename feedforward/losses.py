@@ -21,7 +21,7 @@ import numpy as np
 from bioneuro._jit.kernel import Slot, scalar, specialise
 from bioneuro._jit.math import exp, log, sigmoid, softplus
 from bioneuro._jit.matrix import Matrix, rows_of
-from bioneuro._jit.simd import dot_gap, largest, scaled_gap, stretch, total
+from bioneuro._jit.simd import dot, dot_gap, largest, scaled_gap, stretch, total
 from bioneuro.errors import InvalidInput, check_field, choose
 from feedforward import kernels
 
@@ -74,21 +74,25 @@ def huber_slope(a, y):
 
 def rows_by_entry(z, a, y, delta, known):
     """L = sum over j of l(a_j, y_j) and dL/da."""
-    result = np.float64(0)
-    for j in range(y.shape[0]):
-        result += entry_loss(a[j], y[j])
+    n = y.shape[0]
+    for j in range(n):
+        delta[j] = entry_loss(a[j], y[j])
+    result = total(delta, 0, n)
+    for j in range(n):
         delta[j] = entry_slope(a[j], y[j])
     return result
 
 
 def rows_of_softmax(z, a, y, delta, known):
     """The same behind a softmax, back to dL/dz through its Jacobian diag(a) - a a'."""
-    result, mean = np.float64(0), np.float64(0)
-    for j in range(y.shape[0]):
-        result += entry_loss(a[j], y[j])
+    n = y.shape[0]
+    for j in range(n):
+        delta[j] = entry_loss(a[j], y[j])
+    result = total(delta, 0, n)
+    for j in range(n):
         delta[j] = entry_slope(a[j], y[j])
-        mean += delta[j] * a[j]
-    for j in range(y.shape[0]):
+    mean = dot(delta, 0, a, 0, n)
+    for j in range(n):
         delta[j] = a[j] * (delta[j] - mean)
     return result
 
@@ -96,33 +100,40 @@ def rows_of_softmax(z, a, y, delta, known):
 @scalar
 def squared_of_linear(z, a, y, delta, known):
     """L = 1/2 sum (z - y)^2, dL/dz = z - y."""
-    result = np.float64(0)
-    for j in range(y.shape[0]):
+    n = y.shape[0]
+    for j in range(n):
         a[j] = z[j]
         delta[j] = z[j] - y[j]
-        result += delta[j] * delta[j]
-    return result / 2
+    return dot(delta, 0, delta, 0, n) / 2
 
 
 @scalar
 def logistic_of_sigmoid(z, a, y, delta, known):
-    """L = sum ln(1 + e^z) - y z; dL/dz = a - y."""
-    result = np.float64(0)
-    for j in range(y.shape[0]):
+    """L = sum ln(1 + e^z) - y z; dL/dz = a - y.
+
+    Of one output, L = ln(1 + e^-|z|) + |z| (1 - y), for z < 0 |z| y, in which nothing cancels.
+    """
+    n, one = y.shape[0], z.dtype.type(1)
+    for j in range(n):
+        size, missed = abs(z[j]), one - y[j] if z[j] > 0 else y[j]
+        delta[j] = softplus(-size) + size * missed
+    result = total(delta, 0, n)
+    for j in range(n):
         a[j] = sigmoid(z[j])
         delta[j] = a[j] - y[j]
-        result += softplus(np.float64(z[j])) - y[j] * z[j]
     return result
 
 
 @scalar
 def cross_entropy_of_sigmoid(z, a, y, delta, known):
     """L = sum y ln(1 + e^-z); dL/dz = -y sigmoid(-z)."""
-    result = np.float64(0)
-    for j in range(y.shape[0]):
-        a[j] = sigmoid(z[j])
+    n = y.shape[0]
+    for j in range(n):
+        delta[j] = y[j] * softplus(-z[j])
+    result = total(delta, 0, n)
+    for j in range(n):
         delta[j] = -y[j] * sigmoid(-z[j])
-        result += y[j] * softplus(-np.float64(z[j]))
+        a[j] = sigmoid(z[j])
     return result
 
 

@@ -129,6 +129,12 @@ def test_probabilities_near_zero_keep_their_logarithm_and_their_error():
     np.testing.assert_allclose([sure[0], -sure[2][0]], np.exp(-40), rtol=1e-14)
 
 
+def test_the_loss_of_a_sigmoid_that_is_sure_and_right_keeps_its_digits_in_float32():
+    z, y = np.array([[15.0, -15.0, 12.0]], np.float32), np.array([[1.0, 0.0, 1.0]], np.float32)
+    losses, _, _ = evaluate("logistic", "sigmoid", z, y)
+    np.testing.assert_allclose(losses, 2 * np.log1p(np.exp(-15)) + np.log1p(np.exp(-12)), rtol=1e-6)
+
+
 @pytest.mark.parametrize("loss", [loss for loss, unit in PAIRS if unit == "softmax"])
 def test_a_softmax_of_one_unit_is_one(loss):
     losses, a, delta = evaluate(loss, "softmax", np.array([[3.0]]), np.ones((1, 1)))
