@@ -31,6 +31,7 @@ _KERNELS: dict[str, tuple[Callable, str]] = {
     "multiply_sparse": (multiply_sparse_rows, "wwsvmmiib"),
     "gather": (batch_kernels.gather, "Dmiiii"),
     "sort_by_feature": (batch_kernels.sort_by_feature, "Dmiiii"),
+    "corrupt": (batch_kernels.corrupt, "mkddiiiii"),
     "jitter": (batch_kernels.jitter, "mkdiiiii"),
     "drop": (batch_kernels.drop, "mmmkdiiii"),
     "multiply_entries": (batch_kernels.multiply_entries, "mmii"),

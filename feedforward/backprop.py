@@ -16,6 +16,7 @@ from bioneuro.optim.transform import Transform, weights_of
 from bioneuro.parameters import Parameters
 from bioneuro.topology import OneToOne
 from bioneuro.training.batches import Batch
+from feedforward.batch_kernels import UNKNOWN
 from feedforward.losses import loss_for
 from feedforward.network import Layers, Network
 from feedforward.normalisation import check_rows
@@ -36,6 +37,8 @@ class Backprop:
         for each row; the living emit 1 / (1 - share) times their output, so that the mean stays (inverted dropout,
         Srivastava et al. 2014).
     noise : standard deviation, >= 0, of Gaussian noise on the inputs, redrawn for each row and step; in their units.
+    flip, mask : shares in [0, 1], flip + mask <= 1, of the inputs, numbers in [0, 1], that become 1 - x, or `UNKNOWN`,
+        redrawn for each row and step; noise comes on top (denoising, Vincent et al. 2010).
 
     Where populations are normalised, a call also moves their running mean and variance in the parameters it is given;
     their gradient is 0, so that optimisers leave them alone.
@@ -51,6 +54,8 @@ class Backprop:
         l2: float = 0.0,
         dropout: float | Mapping[str, float] = 0,
         noise: float = 0.0,
+        flip: float = 0.0,
+        mask: float = 0.0,
     ):
         if not isinstance(network, Network):
             raise InvalidInput(f"backprop runs a Network, got {network!r}; make one of a topology, Network(topology)")
@@ -59,6 +64,9 @@ class Backprop:
         self.loss = loss_for(loss, network.output.unit.name)
         self.l2 = check_number("l2", l2, low=0)
         self.noise = check_number("noise", noise, low=0, open_high=True)
+        self.flip, self.mask = check_number("flip", flip, low=0, high=1), check_number("mask", mask, low=0, high=1)
+        if flip + mask > 1:
+            raise InvalidInput(f"flip + mask must not exceed 1, got {flip:g} + {mask:g}")
         if not isinstance(dropout, Mapping):
             dropout = {population.name: dropout for population in network.topology.by_role("hidden")}
         self.dropout = {}
@@ -72,8 +80,9 @@ class Backprop:
 
     def identity(self) -> str:
         """What a run and its continuation have in common."""
-        dropout = sorted(self.dropout.items())
-        return f"{type(self).__name__}({self.loss_name!r}, l2={self.l2!r}, dropout={dropout}, noise={self.noise!r})"
+        named = {"l2": self.l2, "dropout": sorted(self.dropout.items()), "noise": self.noise}
+        named |= {"flip": self.flip, "mask": self.mask}
+        return f"{type(self).__name__}({self.loss_name!r}, {named!r})"
 
     def __call__(self, params: Parameters, batch: Batch, key: Key, step: int, out: Parameters) -> float:
         self._check_parameters(params)
@@ -95,7 +104,7 @@ class Backprop:
     def _forward(self, params: Parameters, batch: Batch, key: Key, step: int) -> tuple[dict[str, np.ndarray], Layers]:
         """Masks and layers of a step of training."""
         masks = self._drop(len(batch.X), key, step, params.dtype)
-        return masks, self.network.forward(params, self._jitter(batch.X, key, step), masks, np.matmul, by_batch=True)
+        return masks, self.network.forward(params, self._disturb(batch.X, key, step), masks, np.matmul, by_batch=True)
 
     def first_not_finite(self, params: Parameters, batch: Batch, key: Key, step: int) -> str | None:
         """The first population of which something comes out that is not finite; None: the loss alone is not."""
@@ -162,22 +171,38 @@ class Backprop:
 
     @property
     def needs_every_input(self) -> bool:
-        """Whether inputs of 0 count as others do: under noise and dropout of inputs, and where one-to-one projections
-        leave them."""
+        """Whether inputs of 0 count as others do: disturbed ones, dropped ones, and where one-to-one projections leave
+        them."""
         name = self.network.input.name
         one_to_one = [p for p in self.network.topology.projections if isinstance(p, OneToOne) and p.pre == name]
-        return self.noise > 0 or name in self.dropout or bool(one_to_one)
+        return self.disturbs or name in self.dropout or bool(one_to_one)
+
+    @property
+    def corrupts(self) -> bool:
+        """Whether inputs are flipped or unknown here and there."""
+        return self.flip > 0 or self.mask > 0
+
+    @property
+    def disturbs(self) -> bool:
+        """Whether what the network sees is not what it is given."""
+        return self.corrupts or self.noise > 0
 
     @property
     def _normalised(self) -> bool:
         return any(layer.normalised for layer in self.network.layers)
 
-    def _jitter(self, X: np.ndarray, key: Key, step: int) -> np.ndarray:
-        if not self.noise:
-            return X
-        draws = np.empty(X.shape, X.dtype)
-        fill_normal(key.child("noise").child(self.network.input.name), step, draws)
-        return X + X.dtype.type(self.noise) * draws
+    def _disturb(self, X: np.ndarray, key: Key, step: int) -> np.ndarray:
+        """X, corrupted and noisy."""
+        name = self.network.input.name
+        if self.corrupts:
+            draws = fill_uniform(key.child("corruption").child(name), step, np.empty(X.shape, np.float32))
+            X = X if isinstance(X, np.ndarray) else X.toarray()
+            X = np.where(draws < np.float32(self.flip), 1 - X, X)
+            X[draws >= np.float32(1 - self.mask)] = UNKNOWN
+        if self.noise:
+            draws = fill_normal(key.child("noise").child(name), step, np.empty(X.shape, X.dtype))
+            X = X + X.dtype.type(self.noise) * draws
+        return X
 
     def _drop(self, n_rows: int, key: Key, step: int, dtype) -> dict[str, np.ndarray]:
         masks = {}

@@ -19,6 +19,7 @@ SHIFT, GAIN, MEAN, VARIANCE = range(4)  # rows of `own`, what a normalised popul
 # rows of `batch`, what a batch tells of it
 BATCH_MEAN, BATCH_VARIANCE, SPREAD, SHIFT_GRADIENT, GAIN_GRADIENT = range(5)
 N_BATCH = 5
+UNKNOWN = 0.5  # what an input in [0, 1] says that knows nothing, halfway between off and on
 NEAR = 1 << 19  # bytes of data that stay in the cache by themselves
 _ONE, _TWO = np.uint64(1), np.uint64(2)  # unsigned places are not looked at for being negative
 _ONE_MORE = np.int64(1)
@@ -78,6 +79,26 @@ def sort_by_feature(data, to, begin, rows, worker, workers):
         fetch(data.values, data.row_starts[k], data.row_ends[k])
         target = data.y[data.order[k]]
         fetch(target, 0, target.shape[0])
+    return 0
+
+
+@kernel
+def corrupt(x, key, flip, mask, rows, columns, step, worker, workers):
+    """x <- 1 - x where u < flip, and UNKNOWN where u >= 1 - mask, u uniform as `random.fill_uniform` draws it; each
+    worker the rows that it gathered."""
+    i0, i1 = share(rows, worker, workers, 1)
+    one, nothing = x.values.dtype.type(1), x.values.dtype.type(UNKNOWN)
+    low, high = np.float32(flip), np.float32(1 - mask)
+    inputs, words = rows_of(x, rows), np.empty(CHUNK + SPARE, np.uint64)
+    for i in range(i0, i1):
+        for start in range(0, columns, CHUNK):
+            count = min(CHUNK, columns - start)
+            target = inputs[i, start : start + count]
+            draw_words(key, np.uint64(i), np.uint64(step), UNIFORM, start, count, words)
+            for j in range(count):
+                drawn = uniform32(words[j])
+                value = one - target[j] if drawn < low else target[j]
+                target[j] = nothing if drawn >= high else value
     return 0
 
 

@@ -47,6 +47,7 @@ from feedforward.tables import (
     FIRST_ARRAY,
     FIRST_IN,
     FIRST_OUT,
+    FLIPPED,
     FORWARD,
     GRADIENT,
     GRADIENTS,
@@ -56,6 +57,7 @@ from feedforward.tables import (
     LAST_OUT,
     MANY,
     MASK,
+    MASKED,
     MOMENTUM,
     NOISE,
     ONE_TO_ONE,
@@ -184,9 +186,11 @@ def _gather(plan, data, begin, rows, step, worker, workers):
     at = plan.populations[0]
     x = stored(plan.space, at[OUTPUT], at[ROW])
     call(plan.calls.gather, (data, x, begin, rows, worker, workers))
-    sigma = plan.numbers[0, NOISE]
-    if sigma > 0:
-        call(plan.calls.jitter, (x, plan.keys[0, 1], sigma, rows, at[SIZE], step, worker, workers))
+    numbers, where = plan.numbers[0], (rows, at[SIZE], step, worker, workers)
+    if plan.calls.corrupt:
+        call(plan.calls.corrupt, (x, plan.keys[0, 2], numbers[FLIPPED], numbers[MASKED], *where))
+    if plan.calls.jitter:
+        call(plan.calls.jitter, (x, plan.keys[0, 1], numbers[NOISE], *where))
 
 
 @kernel

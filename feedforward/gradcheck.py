@@ -55,6 +55,8 @@ def check_gradient(
     l2: float = 0.0,
     dropout=0.0,
     noise: float = 0.0,
+    flip: float = 0.0,
+    mask: float = 0.0,
     weights=None,
     batch_norm=(),
     parameters: Parameters | None = None,
@@ -69,7 +71,7 @@ def check_gradient(
     ----------
     topology : any that backprop runs; each parameter costs two passes, unless there are `directions`.
     X, y : (b, n_input), X sparse or not, and (b, n_output); 5 random rows unless given.
-    loss, l2, dropout, noise : as in `Backprop`; dropout and noise draw the same in every pass.
+    loss, l2, dropout, noise, flip, mask : as in `Backprop`; what is drawn is the same in every pass.
     weights : (b,) >= 0, how much each row counts; all the same unless given.
     batch_norm : populations to be normalised, as in `with_batch_norm`; their gains are checked too.
     parameters : where to check; random unless given.
@@ -92,7 +94,7 @@ def check_gradient(
     if parameters.dtype != np.float64:
         raise InvalidInput(f"central differences need float64 parameters, got {parameters.dtype}")
     params = Parameters.zeros(topology, "float64").transfer_from(parameters)
-    estimator = Backprop(network, loss, l2=l2, dropout=dropout, noise=noise)
+    estimator = Backprop(network, loss, l2=l2, dropout=dropout, noise=noise, flip=flip, mask=mask)
     weights = None if weights is None else np.asarray(weights, dtype=np.float64)
     batch, key = Batch(X, y, np.arange(len(X)), check_weights(weights, estimator, X)), Key.from_seed(1)
     analytic = Parameters.zeros(topology, "float64")

@@ -120,7 +120,7 @@ class Layout:
             np.array(outgoing, np.int64),
             _table(arrays, tables.N_ARRAY),
             self._numbers(),
-            np.zeros((len(self.populations), 2, 2), np.uint64),
+            np.zeros((len(self.populations), len(tables.DRAWS), 2), np.uint64),
             aligned_zeros(self._space_size + GAP, dtype),  # of networks that are trained together, it lies in a row
             Calls(),
         )
@@ -185,6 +185,7 @@ class Layout:
         for name, share in self.backprop.dropout.items():
             numbers[self._number[name], tables.DROPOUT] = share
         numbers[0, tables.NOISE] = self.backprop.noise
+        numbers[0, tables.FLIPPED], numbers[0, tables.MASKED] = self.backprop.flip, self.backprop.mask
         for row, layer in zip(numbers[1:], self.network.layers, strict=True):
             row[tables.LIMIT] = self._limits.get(layer.population.name, 0)
             if layer.normalised:

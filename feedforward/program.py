@@ -45,8 +45,8 @@ _SPARSE = 0.4  # share of numbers other than 0 below which inputs are taken entr
 def reason_against(network: Network, optimizer: Transform, parameters: Parameters) -> str | None:
     """Why a training must be run by the plain loop, step by step; None if it can be compiled.
 
-    Which chains can be, `bioneuro.optim.fused` says. Dropout, noise, normalisation, penalties, weights, emphasis,
-    schedules, early stopping and callbacks after epochs never stand against it; callbacks after every step do.
+    Which chains can be, `bioneuro.optim.fused` says. Dropout, disturbed inputs, normalisation, penalties, weights,
+    emphasis, schedules, early stopping, callbacks after epochs never stand against it; callbacks after every step do.
     """
     if numba.config.DISABLE_JIT:
         return "the JIT is off"
@@ -70,7 +70,7 @@ def deferrable(backprop: Backprop, parameters: Parameters, fused: Fused, batch_s
     leaving = [edge for edge in network.topology.projections if edge.pre == network.input.name]
     if batch_size > MOST_ROWS or sum(parameters[edge.name].nbytes for edge in leaving) < LEAST:
         return ()
-    if not fused.optimizer.linear or fused.norm < np.inf or dropped or backprop.noise or backprop.l2:
+    if not fused.optimizer.linear or fused.norm < np.inf or dropped or backprop.disturbs or backprop.l2:
         return ()
     for edge in leaving:
         narrow_output = edge.post == network.output.name and padded(network.output.size) <= PANEL
@@ -88,8 +88,8 @@ class Program:
     Parameters
     ----------
     backprop : what is computed. parameters : of the network; only their layout and type count here.
-    X, y, weights : all rows, (n, n_input), (n, n_output) and (n,) or None; X an array or `SparseRows`, which no noise,
-        no dropout and no one-to-one projection may fill. n_threads : None: as the work is worth.
+    X, y, weights : all rows, (n, n_input), (n, n_output) and (n,) or None; X an array or `SparseRows`, which no
+        disturbance, no dropout and no one-to-one projection may fill. n_threads : None: as the work is worth.
     weight_of_row : by how much, for each of its rows, the gradient of a batch is divided; None: by their weights.
     n_rows : of an epoch; None: all.
     """
@@ -198,6 +198,7 @@ class Program:
         for these, names in (
             (self.dense and not self.deferred, {"gather"}),
             (not self.dense, {"sort_by_feature", "multiply_sparse"}),
+            (backprop.corrupts, {"corrupt"}),
             (backprop.noise > 0, {"jitter"}),
             (backprop.dropout, {"drop", "multiply_entries"}),
             (any(population.bias for population in self.layout.populations), {"add_row", "sum_rows"}),
@@ -236,11 +237,11 @@ class Program:
     # -- running -----------------------------------------------------------------------------------------------------
 
     def keys(self, key: Key) -> np.ndarray:
-        """(n_populations, 2, 2) words of the keys of dropout and of noise, in a training with this key."""
-        if not (self.layout.backprop.dropout or self.layout.backprop.noise):
+        """(n_populations, len(DRAWS), 2) words of the keys of all draws, in a training with this key."""
+        if not (self.layout.backprop.dropout or self.layout.backprop.disturbs):
             return self.plan.keys  # which nobody reads
-        uses, names = ("dropout", "noise"), [population.name for population in self.layout.populations]
-        return np.array([[key.child(use).child(name).words for use in uses] for name in names])
+        names = [population.name for population in self.layout.populations]
+        return np.array([[key.child(use).child(name).words for use in tables.DRAWS] for name in names])
 
     def run(self, order: np.ndarray, begins: np.ndarray, first: int, before: int, key: Key) -> tuple[int, np.ndarray]:
         """Take some steps, from number `first` on.

@@ -51,12 +51,13 @@ N_POPULATION = 22
 # columns of `Plan.projections`: WEIGHTS in theta, see `panel`; OWN -1: frozen; DEFERRED in space, -1: it is not
 PRE, POST, WEIGHTS, ONE_TO_ONE, OWN, DEFERRED = range(6)
 N_PROJECTION = 6
+DRAWS = ("dropout", "noise", "corruption")  # rows of `Plan.keys`
 PLACE, GRADIENT, ARRAY_OWN = range(3)  # columns of `Plan.arrays`: in theta, in space, row of `Learning.own`
 N_ARRAY = 3
-# columns of `Plan.numbers`; 0: none. Share of the dead, sigma of the noise on inputs, two numbers of a normalisation,
-# and how long the weights that reach a unit may be together
-DROPOUT, NOISE, MOMENTUM, EPSILON, LIMIT = range(5)
-N_NUMBER = 5
+# columns of `Plan.numbers`; 0: none. Share of the dead, sigma of the noise on inputs, the shares of those that are
+# flipped and unknown, two numbers of a normalisation, and how long the weights that reach a unit may be together
+DROPOUT, NOISE, FLIPPED, MASKED, MOMENTUM, EPSILON, LIMIT = range(7)
+N_NUMBER = 7
 
 
 class Calls(NamedTuple):
@@ -67,6 +68,7 @@ class Calls(NamedTuple):
     multiply_sparse: int = 0
     loss: int = 0
     gather: int = 0  # or `sort_by_feature`
+    corrupt: int = 0
     jitter: int = 0
     drop: int = 0
     multiply_entries: int = 0
@@ -95,7 +97,7 @@ class Plan(NamedTuple):
     outgoing: np.ndarray
     arrays: np.ndarray
     numbers: np.ndarray  # (n_populations, N_NUMBER) float64
-    keys: np.ndarray  # (n_populations, 2, 2) uint64: words of the keys of dropout and of noise
+    keys: np.ndarray  # (n_populations, len(DRAWS), 2) uint64: words of their keys
     space: np.ndarray  # flat: everything that passes through the network
     calls: Calls
 

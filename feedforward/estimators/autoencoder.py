@@ -10,38 +10,14 @@ from sklearn.base import TransformerMixin
 from sklearn.metrics import r2_score
 from sklearn.utils.validation import check_array, check_is_fitted, validate_data
 
-from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, UnsupportedTopology, check_number
 from bioneuro.parameters import Parameters
 from bioneuro.shell import FLOATS, InputRange
 from bioneuro.topology import Dense, Population, Topology
-from bioneuro.training.batches import Batch
 from feedforward.backprop import Backprop
-from feedforward.estimators.base import BackpropShell
+from feedforward.batch_kernels import UNKNOWN
+from feedforward.estimators.base import BackpropShell, network_of
 from feedforward.network import Network, alive_masks
-
-UNKNOWN = 0.5  # what an input says that knows nothing, halfway between off and on
-
-
-class Denoising(Backprop):
-    """Backprop from a corrupted input to the clean one (Vincent et al. 2010), drawn anew in each step.
-
-    Each entry x in [0, 1] becomes 1 - x with probability `flip` and `UNKNOWN` with probability `mask`.
-    """
-
-    def __init__(self, network: Network, loss: str, *, flip: float, mask: float, **options):
-        super().__init__(network, loss, **options)
-        self.flip, self.mask = flip, mask
-
-    def identity(self) -> str:
-        return f"{super().identity()} of inputs with flip={self.flip!r}, mask={self.mask!r}"
-
-    def __call__(self, params: Parameters, batch: Batch, key: Key, step: int, out: Parameters) -> float:
-        generator = key.child("corruption").child(step).generator()
-        draw = generator.random(batch.X.shape, dtype=np.float32)
-        noisy = np.where(draw < self.flip, 1 - batch.X, batch.X)
-        noisy[draw >= 1 - self.mask] = UNKNOWN
-        return super().__call__(params, batch._replace(X=noisy, y=batch.X), key, step, out)
 
 
 class Autoencoder(TransformerMixin, BackpropShell):
@@ -132,11 +108,9 @@ class Autoencoder(TransformerMixin, BackpropShell):
         if not hidden:
             raise InvalidInput("an autoencoder needs a hidden layer for its code; hidden_layer_sizes is empty")
         self.code_ = hidden[len(hidden) // 2].name
-        flip, mask = (check_number(name, getattr(self, name), low=0, high=1) for name in ("flip", "mask"))
-        if flip + mask > 1:
-            raise InvalidInput(f"flip + mask must not exceed 1, got {flip:g} + {mask:g}")
+        options = {name: getattr(self, name) for name in ("flip", "mask", "l2", "dropout")}
+        backprop = Backprop(network_of(topology), **options)
         self.input_range_ = InputRange.learn(X, self.input_range)
-        backprop = Denoising(Network(topology), "auto", flip=flip, mask=mask, l2=self.l2, dropout=self.dropout)
         inputs = self._inputs(X)
         self._begin(topology, inputs, inputs, key)
         self._train(backprop, inputs, inputs, key)

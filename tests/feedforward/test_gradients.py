@@ -25,6 +25,7 @@ OPTIONS = {
     "penalty": {"l2": 0.1},
     "dropout": {"dropout": 0.3},
     "noise": {"noise": 0.5},
+    "corruption": {"flip": 0.3, "mask": 0.3},
     "weights": {"weights": np.array([1.0, 0.0, 3.0, 0.5, 1.0])},
     "normalised": {"batch_norm": ("e",)},
 }
@@ -67,8 +68,10 @@ def without_masks(monkeypatch):
 
 
 def with_other_noise(monkeypatch):
-    jitter, number = Backprop._jitter, count()
-    monkeypatch.setattr(Backprop, "_jitter", lambda self, X, key, step: jitter(self, X, key.child(next(number)), step))
+    disturb, number = Backprop._disturb, count()
+    monkeypatch.setattr(
+        Backprop, "_disturb", lambda self, X, key, step: disturb(self, X, key.child(next(number)), step)
+    )
 
 
 # option -> what makes its gradient wrong
@@ -76,6 +79,7 @@ WRONG = {
     "penalty": lambda monkeypatch: monkeypatch.setattr(Backprop, "penalty", lambda self, params: 0.0),
     "dropout": without_masks,
     "noise": with_other_noise,
+    "corruption": with_other_noise,
     "weights": lambda monkeypatch: monkeypatch.setattr(feedforward.backprop, "_total", lambda weights, rows: rows),
 }
 

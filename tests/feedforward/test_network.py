@@ -1,10 +1,12 @@
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
 
 from bioneuro import Conv2D, Dense, OneToOne, Parameters, Population, Topology
 from bioneuro._jit.keys import Key
 from bioneuro.errors import InvalidInput, UnsupportedTopology
 from bioneuro.initializers import initialise
+from bioneuro.sparse import as_rows
 from bioneuro.training import Batch
 from feedforward import NetworkClassifier, check_gradient
 from feedforward.backprop import Backprop
@@ -122,13 +124,25 @@ def test_dropout_keeps_the_expectation_and_draws_anew_for_every_step():
 def test_noise_is_normal_around_the_inputs_and_drawn_anew_for_every_step():
     net = Topology.mlp(500, 2)
     backprop, X = Backprop(Network(net), noise=0.3), np.full((40, 500), 2.0)
-    noisy = [backprop._jitter(X, Key.from_seed(0), step) for step in (0, 1)]
+    noisy = [backprop._disturb(X, Key.from_seed(0), step) for step in (0, 1)]
     assert abs(noisy[0].mean() - 2) < 4 * 0.3 / np.sqrt(X.size)
     assert abs(noisy[0].var() - 0.09) < 4 * 0.09 * np.sqrt(2 / X.size)
     assert not np.array_equal(*noisy)
     np.testing.assert_array_equal(X, 2)
     with pytest.raises(InvalidInput, match=r"noise must be a number in \[0, inf\)"):
         Backprop(Network(net), noise=-1)
+
+
+def test_inputs_are_flipped_and_unknown_in_their_shares_and_anew_for_every_step():
+    backprop, X = Backprop(Network(Topology.mlp(500, 2)), flip=0.2, mask=0.1), np.full((40, 500), 0.75)
+    seen = [backprop._disturb(X, Key.from_seed(0), step) for step in (0, 1)]
+    for value, share in ((0.25, 0.2), (0.5, 0.1), (0.75, 0.7)):
+        assert abs((seen[0] == value).mean() - share) < 4 * np.sqrt(share * (1 - share) / X.size)
+    assert not np.array_equal(*seen)
+    np.testing.assert_array_equal(X, 0.75)
+    np.testing.assert_array_equal(backprop._disturb(as_rows(csr_array(X)), Key.from_seed(0), 1), seen[1])
+    with pytest.raises(InvalidInput, match=r"flip \+ mask must not exceed 1, got 0.7 \+ 0.4"):
+        Backprop(Network(backprop.network.topology), flip=0.7, mask=0.4)
 
 
 def test_zero_in_every_input_learns_the_bias_alone():

@@ -132,6 +132,11 @@ def test_inputs_have_the_same_noise(dropout):
     assert_same(Backprop(Network(SMALL), noise=0.3, dropout=dropout), optim.adam(0.01), density=0.15)
 
 
+@pytest.mark.parametrize("options", [{"flip": 0.2}, {"mask": 0.3}, {"flip": 0.4, "mask": 0.6, "noise": 0.1}], ids=str)
+def test_the_same_inputs_are_flipped_and_unknown(options):
+    assert_same(Backprop(Network(SMALL), **options), optim.adam(0.01), density=0.15)
+
+
 def test_units_that_learn_their_slope():
     assert_same(Backprop(Network(SMALL.with_units(hidden="prelu"))), optim.momentum(0.05))
 
@@ -228,7 +233,8 @@ def test_the_gradient_of_what_is_frozen_counts_in_its_length():
 @pytest.mark.parametrize("sizes", [(40, 200, 130, 3), (40, 200, 100), (40, 50, 3), (40, 256, 256)])
 def test_any_number_of_threads_gives_the_same_bytes(density, optimizer, sizes):
     topology = with_batch_norm(Topology.mlp(*sizes, unit="prelu"))
-    backprop = Backprop(Network(topology), dropout=0.2, noise=0.1 if density == 1 else 0)
+    disturbed = {"noise": 0.1, "flip": 0.1, "mask": 0.1} if density == 1 else {}
+    backprop = Backprop(Network(topology), dropout=0.2, **disturbed)
     data = problem(topology, "float32", density)
     one, *others = (compiled(backprop, optimizer, data, "float32", n_threads=n) for n in (1, 2, 3))
     for other in others:
