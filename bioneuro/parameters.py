@@ -71,9 +71,7 @@ class Parameters:
         tied = {projection.name: projection for projection in self.topology.projections if projection.tied_to}
         projection = tied[choose("parameter", key, [*self.topology.layout, *tied])]
         owner = self[projection.tied_to]
-        own_shape = projection.weight_shape(*self.topology.ends(projection))
-        turned = projection.pre == self.topology.projection(projection.tied_to).post
-        return owner.T if turned or owner.shape != own_shape else owner
+        return owner.T if self.topology.turns(projection) else owner
 
     def __setitem__(self, key: str, values) -> None:
         view, values = self[key], np.asarray(values)

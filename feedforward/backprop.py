@@ -171,11 +171,12 @@ class Backprop:
 
     @property
     def needs_every_input(self) -> bool:
-        """Whether inputs of 0 count as others do: disturbed ones, dropped ones, and where one-to-one projections leave
-        them."""
-        name = self.network.input.name
-        one_to_one = [p for p in self.network.topology.projections if isinstance(p, OneToOne) and p.pre == name]
-        return self.disturbs or name in self.dropout or bool(one_to_one)
+        """Whether inputs of 0 count as others do: disturbed ones, dropped ones, and where one-to-one projections, or
+        weights that run the other way elsewhere, leave them."""
+        name, topology = self.network.input.name, self.network.topology
+        leaving = [edge for edge in topology.projections if edge.pre == name]
+        every = any(isinstance(edge, OneToOne) or topology.turns(edge) for edge in leaving)
+        return self.disturbs or name in self.dropout or every
 
     @property
     def corrupts(self) -> bool:

@@ -29,6 +29,7 @@ from bioneuro._jit.matrix import part, stored, turned
 from bioneuro._jit.simd import PANEL
 from bioneuro._jit.team import barrier, enter, share, team_of_one
 from feedforward.deferred import block_of
+from feedforward.products import add_gradient, multiply, multiply_turned
 from feedforward.tables import (
     ARRAY_OWN,
     ARRIVED,
@@ -55,10 +56,10 @@ from feedforward.tables import (
     LAST_ARRAY,
     LAST_IN,
     LAST_OUT,
-    MANY,
     MASK,
     MASKED,
     MOMENTUM,
+    NEXT,
     NOISE,
     ONE_TO_ONE,
     OUTPUT,
@@ -69,6 +70,7 @@ from feedforward.tables import (
     PRE,
     ROW,
     SIZE,
+    TURNED,
     WEIGHTS,
     WIDTH,
     ZEROS,
@@ -216,15 +218,17 @@ def _forward(plan, data, learning, begin, p, rows, done, step, worker, workers):
         elif edge[ONE_TO_ONE]:
             x = stored(plan.space, pre[EMITTED] + i0 * pre[ROW] + c0, pre[ROW])
             call(plan.calls.scale, (x, learning.theta[edge[WEIGHTS] + c0 :], z, rows, columns, more))
-        else:
+        elif edge[PRE] == 0 and data.X.shape[0] == 0:
+            entries = (data.row_starts[begin:], data.row_ends[begin:], data.features, data.values)
             for c in range(c0, c1, PANEL):
                 weights, to = panel(learning.theta, edge, pre[SIZE], at[WIDTH], c), part(z, 0, c - c0)
-                if edge[PRE] == 0 and data.X.shape[0] == 0:
-                    entries = (data.row_starts[begin:], data.row_ends[begin:], data.features, data.values)
-                    call(plan.calls.multiply_sparse, (*entries, weights, to, rows, weights.row, more))
-                else:
-                    x = stored(plan.space, pre[EMITTED] + i0 * pre[ROW], pre[ROW])
-                    call(plan.calls.multiply, (x, weights, to, rows, weights.row, pre[SIZE], more))
+                call(plan.calls.multiply_sparse, (*entries, weights, to, rows, weights.row, more))
+        else:
+            x = stored(plan.space, pre[EMITTED] + i0 * pre[ROW], pre[ROW])
+            if edge[TURNED]:
+                multiply_turned(plan, learning, edge, x, pre, z, at, c0, c1, rows, more, worker)
+            else:
+                multiply(plan, learning, edge, x, pre, z, at, c0, c1, rows, more)
         more = True
     if at[BATCH] >= 0:
         arrived, z = z, stored(plan.space, at[INPUT] + c0, at[ROW])
@@ -304,23 +308,11 @@ def _backward(plan, learning, p, rows, worker, workers):
             error, weights = stored(plan.space, post[ERROR] + c0, post[ROW]), learning.theta[edge[WEIGHTS] + c0 :]
             call(plan.calls.scale, (error, weights, delta, rows, columns, more))
         else:
-            whole, own = post[WIDTH] // PANEL * PANEL, min(c1, at[SIZE]) - c0
-            if whole > 0:
-                error = stored(plan.space, post[ERROR], post[ROW])
-                weights = part(panel(learning.theta, edge, at[SIZE], post[WIDTH], 0), c0, 0)
-                sizes = (rows, own, whole, more, PANEL * at[SIZE])
-                call(plan.calls.multiply_nt, (error, weights, delta, *sizes))
-                more = True
-            error, left = stored(plan.space, post[ERROR] + whole, post[ROW]), post[SIZE] - whole
-            weights = part(panel(learning.theta, edge, at[SIZE], post[WIDTH], whole), c0, 0)
-            if left > 0 and rows < MANY:
-                call(plan.calls.multiply_nt, (error, weights, delta, rows, own, left, more, PANEL))
-            elif left > 0:  # short sums: to add up their lanes costs more than to transpose the weights
-                turned_over = stored(learning.scratch[worker], GRADIENTS, PANEL)
-                for j in range(0, own, PANEL):
-                    count = min(PANEL, own - j)
-                    call(plan.calls.transpose, (part(weights, j, 0), turned_over, count, left))
-                    call(plan.calls.multiply, (error, turned_over, part(delta, 0, j), rows, count, left, more))
+            error = stored(plan.space, post[ERROR], post[ROW])
+            if edge[TURNED]:
+                multiply(plan, learning, edge, error, post, delta, at, c0, c1, rows, more)
+            else:
+                multiply_turned(plan, learning, edge, error, post, delta, at, c0, c1, rows, more, worker)
         more = True
     if at[MASK] >= 0:
         call(plan.calls.multiply_entries, (delta, stored(plan.space, at[MASK] + c0, at[ROW]), rows, columns))
@@ -388,7 +380,7 @@ def _update_panel(plan, data, learning, constants, edge, column, first, last, ro
     while first < last:
         count, gradient = min(BLOCK, last - first), GRADIENTS
         if edge[PRE] == 0 and data.X.shape[0] == 0:
-            if starts[first] == starts[first + count]:
+            if starts[first] == starts[first + count] and edge[NEXT] < 0:
                 gradient = ZEROS
             else:
                 entries = (starts[first:], starts[first + 1 :], data.batch.rows[worker], data.batch.values[worker])
@@ -396,6 +388,11 @@ def _update_panel(plan, data, learning, constants, edge, column, first, last, ro
         else:
             x = turned(stored(plan.space, pre[EMITTED] + first, pre[ROW]))  # units by rows of the batch
             call(plan.calls.multiply, (x, error, block, count, width, rows, False))
+        tied = edge[NEXT]
+        while tied >= 0:
+            other = plan.projections[tied]
+            add_gradient(plan, data, other, column, first, block, count, width, rows, worker)
+            tied = other[NEXT]
         place, numbers = weights.start + first * width, count * width
         _step(learning, place, numbers, constants, edge[OWN], scratch, gradient)
         first += count

@@ -116,7 +116,7 @@ class Layout:
             arrays += learnt
         return Plan(
             table,
-            _table([self._edge(projection) for projection in projections], tables.N_PROJECTION),
+            _table([self._edge(projection, projections) for projection in projections], tables.N_PROJECTION),
             np.array(outgoing, np.int64),
             _table(arrays, tables.N_ARRAY),
             self._numbers(),
@@ -172,13 +172,19 @@ class Layout:
         self._space_size += (self.batch_size if rows is None else rows) * row_of(population.size)
         return place
 
-    def _edge(self, projection: Projection) -> tuple[int, ...]:
-        own, start, _, _ = self._places[projection.name]
+    def _edge(self, projection: Projection, projections: list[Projection]) -> tuple[int, ...]:
+        owner = projection.tied_to or projection.name
+        own, start, _, _ = self._places[owner]
         ends = self._number[projection.pre], self._number[projection.post]
-        learnt = -1 if projection.name in self._frozen else own
+        learnt = -1 if projection.tied_to or owner in self._frozen else own
         post, deferred = self.populations[ends[1]], projection.name in self._deferred
         room = self._room(post, 3 * HELD) if deferred else -1
-        return (*ends, start, isinstance(projection, OneToOne), learnt, room)
+        turned = self.network.topology.turns(projection)
+        sharing = [other for other in projections if other.name == owner]  # first, for the others to follow it
+        sharing += [other for other in projections if other.tied_to == owner]
+        behind = sharing[sharing.index(projection) + 1 :]
+        following = projections.index(behind[0]) if behind else -1
+        return (*ends, start, isinstance(projection, OneToOne), learnt, room, turned, following)
 
     def _numbers(self) -> np.ndarray:
         numbers = np.zeros((len(self.populations), tables.N_NUMBER))

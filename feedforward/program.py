@@ -50,14 +50,18 @@ def reason_against(network: Network, optimizer: Transform, parameters: Parameter
     """
     if numba.config.DISABLE_JIT:
         return "the JIT is off"
-    if any(projection.tied_to for projection in network.topology.projections):
-        return "a projection is tied to another"
+    tied = [projection for projection in network.topology.projections if projection.tied_to]
+    if any(isinstance(projection, OneToOne) for projection in tied):
+        return "a one-to-one projection is tied to another"
     if any(layer.activation is None and layer.population is not network.output for layer in network.layers):
         return "hidden softmax units"
     if any(projection.pre == network.output.name for projection in network.topology.projections):
         return "a projection leaves the output population"
-    if fuse(optimizer, parameters) is None:
+    fused = fuse(optimizer, parameters)
+    if fused is None:
         return "the optimiser is a chain that cannot be fused"
+    if tied and fused.limits:
+        return "the weights that reach a unit are held to a length, and some are tied to others"
     return None
 
 
@@ -67,6 +71,8 @@ def deferrable(backprop: Backprop, parameters: Parameters, fused: Fused, batch_s
     All, because the inputs of single steps are then not put together.
     """
     network, dropped = backprop.network, backprop.network.input.name in backprop.dropout
+    if any(edge.tied_to for edge in network.topology.projections):
+        return ()
     leaving = [edge for edge in network.topology.projections if edge.pre == network.input.name]
     if batch_size > MOST_ROWS or sum(parameters[edge.name].nbytes for edge in leaving) < LEAST:
         return ()

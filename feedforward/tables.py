@@ -48,9 +48,10 @@ ZEROS, GRADIENTS = np.int64(0), np.int64(BLOCK * PANEL)  # places in scratch; li
     LAST_ARRAY,
 ) = range(22)
 N_POPULATION = 22
-# columns of `Plan.projections`: WEIGHTS in theta, see `panel`; OWN -1: frozen; DEFERRED in space, -1: it is not
-PRE, POST, WEIGHTS, ONE_TO_ONE, OWN, DEFERRED = range(6)
-N_PROJECTION = 6
+# columns of `Plan.projections`: WEIGHTS in theta, see `panel`; OWN -1: frozen, or another's; DEFERRED in space, -1: it
+# is not; TURNED: the weights are those of another, turned over; NEXT: the next projection with these weights, -1: none
+PRE, POST, WEIGHTS, ONE_TO_ONE, OWN, DEFERRED, TURNED, NEXT = range(8)
+N_PROJECTION = 8
 DRAWS = ("dropout", "noise", "corruption")  # rows of `Plan.keys`
 PLACE, GRADIENT, ARRAY_OWN = range(3)  # columns of `Plan.arrays`: in theta, in space, row of `Learning.own`
 N_ARRAY = 3

@@ -110,6 +110,15 @@ class Topology:
         projection = self.projection(projection) if isinstance(projection, str) else projection
         return self[projection.pre], self[projection.post]
 
+    def turns(self, projection: Projection) -> bool:
+        """Whether a projection uses the weights that it is tied to transposed: where the shapes ask for it, and where
+        it starts at the end of the other."""
+        if projection.tied_to is None:
+            return False
+        owner = self.projection(projection.tied_to)
+        shapes = [way.weight_shape(*self.ends(way)) for way in (projection, owner)]
+        return projection.pre == owner.post or shapes[0] != shapes[1]
+
     def incoming(self, population: str) -> tuple[Projection, ...]:
         """Projections that end on `population`, in the order of the topology."""
         return tuple(projection for projection in self.projections if projection.post == population)

@@ -28,6 +28,12 @@ WOVEN = Topology(
 )
 
 
+TIED = Topology(
+    [Population("input", 4, "input"), Population("hidden", 3), Population("output", 4, "output")],
+    [Dense("input", "hidden"), Dense("hidden", "output", tied_to="input->hidden")],
+)
+
+
 def around(*before, behind=()):
     return lambda rate: optim.chain(*before, optim.adam(rate), *behind)
 
@@ -88,6 +94,8 @@ def test_regressors_ensembles_and_autoencoders_stay_compiled(steps):
     network = NetworkClassifier(**SETTINGS | {"optimizer": around(behind=[optim.max_norm(1.0)]), "dropout": 0.2})
     EnsembleClassifier(network, n_members=2, bootstrap=True).fit(X, y, WEIGHTS)
     Autoencoder((3,), epochs=2).fit(X)
+    Autoencoder((3, 2, 3), epochs=2, tied=True).fit(X)
+    NetworkRegressor(**SETTINGS, topology=TIED).fit(X, X)
     assert not steps
 
 
@@ -99,26 +107,20 @@ class SeesSteps:
         return False
 
 
-TIED = Topology(
-    [Population("input", 4, "input"), Population("hidden", 3), Population("output", 4, "output")],
-    [Dense("input", "hidden"), Dense("hidden", "output", tied_to="input->hidden")],
-)
-
-
 @pytest.mark.parametrize(
     "net",
     [
         NetworkClassifier(**SETTINGS, optimizer="yellowfin"),
         NetworkClassifier(**SETTINGS, unit="softmax"),
         NetworkClassifier(**SETTINGS, optimizer=around(behind=[optim.clip(1.0)])),
-        NetworkRegressor(**SETTINGS, topology=TIED),
+        NetworkRegressor(**SETTINGS, topology=TIED, optimizer=around(behind=[optim.max_norm(1.0)])),
         NetworkClassifier(**SETTINGS, callbacks=[SeesSteps()]),
     ],
     ids=[
         "YellowFin",
         "hidden softmax units",
         "a chain in another order",
-        "tied weights",
+        "tied weights held to a length",
         "a callback after every step",
     ],
 )

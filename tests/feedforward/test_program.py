@@ -137,6 +137,51 @@ def test_the_same_inputs_are_flipped_and_unknown(options):
     assert_same(Backprop(Network(SMALL), **options), optim.adam(0.01), density=0.15)
 
 
+def sharing(n_input, n_hidden, unit="sigmoid"):
+    """Weights that run both ways, and weights that two layers have in common; the input reaches three populations."""
+    sizes = (n_input, n_hidden, n_hidden, 7, 7, n_hidden, n_input)
+    roles, units = ("input", *["hidden"] * 5, "output"), ("linear", *[unit] * 5, "sigmoid")
+    kinds = zip("abcdefg", sizes, roles, units, strict=True)
+    return Topology(
+        [Population(name, size, role, unit) for name, size, role, unit in kinds],
+        [
+            Dense("f", "g", tied_to="a->b"),  # turned over, and named before its owner
+            Dense("a", "b"),
+            Dense("a", "c", tied_to="a->b"),
+            Dense("b", "d"),
+            Dense("c", "e", tied_to="b->d"),
+            Dense("d", "f", tied_to="b->d"),
+            Dense("e", "f", tied_to="b->d"),
+            Dense("a", "f"),
+        ],
+    )
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 16])
+@pytest.mark.parametrize("density", [1.0, 0.15], ids=["dense", "sparse"])
+@pytest.mark.parametrize("sizes", [(20, 9), (30, 70), (130, 64)])
+def test_weights_are_shared(sizes, density, batch_size):
+    backprop = Backprop(Network(sharing(*sizes)), l2=1e-3, dropout={"b": 0.2, "d": 0.3})
+    assert_same(backprop, optim.momentum(0.05), density, batch_size=batch_size)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        optim.adam(0.01),
+        optim.chain(optim.clip(0.1), optim.adam(0.01)),
+        optim.chain(optim.adam(0.01), optim.freeze("b->d")),
+    ],
+    ids=["adam", "clipped", "frozen"],
+)
+def test_shared_weights_have_the_same_bytes_for_any_number_of_threads(optimizer):
+    backprop = Backprop(Network(sharing(130, 200, "tanh")))
+    assert_same(backprop, optimizer)
+    data = problem(backprop.network.topology, "float32", 0.15)
+    one, *others = (compiled(backprop, optimizer, data, "float32", n_threads=n) for n in (1, 2, 3))
+    assert [other[0].tobytes() for other in others] == [one[0].tobytes()] * 2
+
+
 def test_units_that_learn_their_slope():
     assert_same(Backprop(Network(SMALL.with_units(hidden="prelu"))), optim.momentum(0.05))
 
@@ -308,8 +353,15 @@ def test_what_cannot_be_compiled_is_named():
         [Population("input", 4, role="input"), Population("hidden", 3), Population("output", 4, role="output")],
         [Dense("input", "hidden"), Dense("hidden", "output", tied_to="input->hidden")],
     )
-    reason = reason_against(Network(tied), optim.adam(0.01), first_parameters(tied, "float64"))
-    assert reason == "a projection is tied to another"
+    bounded = optim.chain(optim.adam(0.01), optim.max_norm(1.0))
+    reason = reason_against(Network(tied), bounded, first_parameters(tied, "float64"))
+    assert reason == "the weights that reach a unit are held to a length, and some are tied to others"
+    way = OneToOne("input", "output")
+    one_to_one = Topology(
+        [tied["input"], tied["output"]], [way, OneToOne("input", "output", name="again", tied_to=way)]
+    )
+    reason = reason_against(Network(one_to_one), optim.adam(0.01), first_parameters(one_to_one, "float64"))
+    assert reason == "a one-to-one projection is tied to another"
 
 
 @pytest.mark.parametrize("density", [1.0, 0.15], ids=["dense", "sparse"])
