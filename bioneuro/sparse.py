@@ -34,3 +34,10 @@ def as_rows(X, dtype=None) -> np.ndarray | SparseRows:
         rows.sum_duplicates()
         rows.eliminate_zeros()
     return rows.astype(rows.dtype if dtype is None else dtype, copy=False)
+
+
+def all_finite(values: np.ndarray | SparseRows | None) -> bool:
+    """Whether there is no NaN and no infinity among them."""
+    if values is None:
+        return True
+    return bool(np.isfinite(values if isinstance(values, np.ndarray) else values.data).all())

@@ -37,8 +37,8 @@ class Backprop:
         for each row; the living emit 1 / (1 - share) times their output, so that the mean stays (inverted dropout,
         Srivastava et al. 2014).
     noise : standard deviation, >= 0, of Gaussian noise on the inputs, redrawn for each row and step; in their units.
-    flip, mask : shares in [0, 1], flip + mask <= 1, of the inputs, numbers in [0, 1], that become 1 - x, or `UNKNOWN`,
-        redrawn for each row and step; noise comes on top (denoising, Vincent et al. 2010).
+    flip, mask : shares in [0, 1], flip + mask <= 1, of the inputs, then numbers in [0, 1], that become 1 - x, or 0.5,
+        which says nothing; redrawn for each row and step, and noise comes on top (denoising, Vincent et al. 2010).
 
     Where populations are normalised, a call also moves their running mean and variance in the parameters it is given;
     their gradient is 0, so that optimisers leave them alone.
@@ -65,7 +65,7 @@ class Backprop:
         self.l2 = check_number("l2", l2, low=0)
         self.noise = check_number("noise", noise, low=0, open_high=True)
         self.flip, self.mask = check_number("flip", flip, low=0, high=1), check_number("mask", mask, low=0, high=1)
-        if flip + mask > 1:
+        if self.flip + self.mask > 1:
             raise InvalidInput(f"flip + mask must not exceed 1, got {flip:g} + {mask:g}")
         if not isinstance(dropout, Mapping):
             dropout = {population.name: dropout for population in network.topology.by_role("hidden")}
@@ -83,6 +83,9 @@ class Backprop:
         named = {"l2": self.l2, "dropout": sorted(self.dropout.items()), "noise": self.noise}
         named |= {"flip": self.flip, "mask": self.mask}
         return f"{type(self).__name__}({self.loss_name!r}, {named!r})"
+
+    def __repr__(self) -> str:
+        return f"<{self.identity()} of {self.network.topology!r}>"
 
     def __call__(self, params: Parameters, batch: Batch, key: Key, step: int, out: Parameters) -> float:
         self._check_parameters(params)
@@ -129,6 +132,11 @@ class Backprop:
                     f"{population.name!r}, got {np.shape(values)}"
                     + ("; class numbers become targets by np.eye(n_classes)[y]" if np.ndim(values) == 1 else "")
                 )
+        if self.corrupts and (X.min() < 0 or X.max() > 1):
+            raise InvalidInput(
+                f"flip and mask are for inputs in [0, 1], got numbers from {X.min():g} to {X.max():g}; scale X, or use "
+                "noise"
+            )
 
     def penalty(self, params: Parameters) -> float:
         """l2 |W|^2."""
@@ -214,7 +222,7 @@ class Backprop:
         return masks
 
     def loss_of(self, params: Parameters, X: np.ndarray, y: np.ndarray, weights: np.ndarray | None = None) -> float:
-        """Mean loss over rows without dropout and penalty, as validation takes it."""
+        """Mean loss over rows as they are, without dropout and penalty, as validation takes it."""
         return float(self.losses_of(params, X, y, weights).sum() / _total(weights, len(X)))
 
     def losses_of(self, params: Parameters, X: np.ndarray, y: np.ndarray, weights=None) -> np.ndarray:

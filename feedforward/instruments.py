@@ -19,7 +19,7 @@ from bioneuro._jit.matrix import Matrix
 from bioneuro.blas import one_blas_thread
 from bioneuro.errors import InvalidInput, check_number
 from bioneuro.parameters import Parameters
-from bioneuro.sparse import as_rows
+from bioneuro.sparse import all_finite, as_rows
 from bioneuro.topology import Topology
 from bioneuro.training.loop import Progress
 from feedforward.activations import ACTIVATIONS, Activation, backward_kernel, forward_kernel
@@ -291,8 +291,7 @@ def _open(model, X) -> _Opened:
     if isinstance(model, Parameters):
         network = Network(model.topology)
         X = as_rows(X, model.dtype)
-        numbers = X if isinstance(X, np.ndarray) else X.data
-        if X.ndim != 2 or X.shape[1] != network.input.size or not len(X) or not np.all(np.isfinite(numbers)):
+        if X.ndim != 2 or X.shape[1] != network.input.size or not len(X) or not all_finite(X):
             raise InvalidInput(f"X must be finite rows (n, {network.input.size}), n >= 1, got shape {X.shape}")
         return _Opened(network, model, X, {})
     if not hasattr(model, "_inputs"):

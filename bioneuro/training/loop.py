@@ -35,6 +35,7 @@ from bioneuro.errors import InvalidInput, NotFiniteError, check_number
 from bioneuro.optim import Transform
 from bioneuro.parameters import Parameters
 from bioneuro.recording import Recording
+from bioneuro.sparse import all_finite
 from bioneuro.training.bar import show_bar
 from bioneuro.training.batches import Batch, batches, check_batch_size, epoch_order, n_batches
 from bioneuro.training.checkpoint import Before, TrainingState, digest_of_run, read, write
@@ -115,7 +116,8 @@ def fit(
     validation : a loss to be watched, a function of the `Parameters` that is called after each epoch; lower is better,
         and the best parameters seen are returned.
     patience : stop after so many epochs without a lower validation loss.
-    checkpoint : a file, read if it exists and written every few seconds, at the end and at Ctrl-C.
+    checkpoint : a file (".npz" is added to a name without it), read if it exists and written every few seconds, at the
+        end and at Ctrl-C.
     state : a `TrainingState` to go on from (the `.state` of an earlier recording).
     before : steps and optimiser state of an earlier training, on other data, that this one carries on; schedules and
         moments then do not begin anew.
@@ -150,9 +152,9 @@ def fit(
         state = read(checkpoint)
     if state is not None and state.run != run:
         raise InvalidInput(
-            "the state to go on from belongs to another training: first parameters, loss, l2, dropout, noise, "
-            "optimiser, data, seed (random_state) and batch_size must be the same; give another checkpoint file, or "
-            "begin anew without state"
+            "the state to go on from belongs to another training: first parameters (and with them the topology), "
+            "loss, l2, dropout, noise, flip, mask, optimiser, data, weights, emphasis, seed (random_state) and "
+            "batch_size must be the same; give another checkpoint file, or begin anew without state"
         )
     trainer = _Trainer(
         parameters,
@@ -254,7 +256,7 @@ class _Trainer:
                 before = self.epoch
                 with np.errstate(over="ignore", invalid="ignore"):  # what is not finite is found here
                     self._run_epochs(min(self._epochs_at_once(callbacks), epochs - before), interruption)
-                if self.step % self.steps_per_epoch:  # interrupted on the way
+                if self.step % self.steps_per_epoch or self.epoch == before:  # interrupted on the way
                     break
                 stop = self._end_epoch(callbacks) or interruption.requested or self.stopped
                 bar.update(self.epoch - before)
@@ -413,7 +415,10 @@ class _Trainer:
         """Stop with the parameters of the last good epoch; `batch` is the one that led astray."""
         bad = [key for key in self.parameters if not np.all(np.isfinite(self.parameters[key]))]
         look, where = getattr(self.gradient, "first_not_finite", None), ""
-        if batch is not None and look is not None:
+        given = [] if batch is None else [name for name in ("X", "y") if not all_finite(getattr(batch, name))]
+        if given:
+            where = f"; {' and '.join(given)} of the data hold numbers that are not finite"
+        elif batch is not None and look is not None:
             name = look(self.parameters, batch, self.key, self.before + self.step)
             where = "; the first numbers that are not finite come out of population "
             where = f"{where}{name!r}" if name else "; what the network puts out is finite, and its loss too large"
@@ -422,7 +427,7 @@ class _Trainer:
             f"{what} at step {self.step} (epoch {self.epoch + 1})"
             + where
             + (f"; not finite: {', '.join(bad)}" if bad else "")
-            + "; lower the learning rate, clip the gradient (optim.clip) or scale the data"
+            + ("" if given else "; lower the learning rate, clip the gradient (optim.clip) or scale the data")
         )
         error.recording = replace(self.recording(), state=None)
         raise error

@@ -115,7 +115,8 @@ class _Run:
         if any(state is not None and state.run != run for state, run in zip(states, runs, strict=True)):
             raise InvalidInput(
                 "a state to go on from belongs to another training: first parameters, rows, loss, l2, dropout, "
-                "noise, optimiser, data, keys and batch_size must be the same; begin anew without states"
+                "noise, flip, mask, optimiser, data, weights, keys and batch_size must be the same; begin anew without "
+                "states"
             )
         self.parameters = [member.copy() for member in members]
         self.keys, self.rows, self.runs, self.batch_size = keys, rows, runs, batch_size

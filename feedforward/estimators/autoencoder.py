@@ -23,19 +23,22 @@ from feedforward.network import Network, alive_masks
 class Autoencoder(TransformerMixin, BackpropShell):
     """Network that learns to give back its input from a code: x -> h = f(x W + b) -> x' = sigmoid(h W' + c).
 
-    Trained by backprop on -sum_i [x_i ln x'_i + (1 - x_i) ln(1 - x'_i)], from inputs with some entries flipped and some
-    unknown. `transform` gives the code, `inverse_transform` what codes stand for, `score` how much of their
-    variance comes back; `recall` repairs and completes patterns by letting x' be the next x.
+    Trained by backprop on -sum_i [x_i ln x'_i + (1 - x_i) ln(1 - x'_i)] (for a topology with other outputs, on their
+    natural loss), from inputs with some entries flipped and some unknown. `transform` gives the code,
+    `inverse_transform` what codes stand for, `score` how much of their variance comes back; `recall` repairs and
+    completes patterns by letting x' be the next x.
 
     Parameters
     ----------
-    hidden_layer_sizes : sizes of the layers between input and output; the middle one is the code.
-    topology : acyclic, with as many output as input units; checked, never altered.
+    hidden_layer_sizes : sizes of the layers between input and output; the middle one (of 2 k layers, number k + 1) is
+        the code.
+    topology : acyclic, with as many output as input units, not softmax; checked, never altered.
     tied : decode with the transposed weights of the encoder (where no topology is given).
     flip, mask : shares in [0, 1] of the entries that are flipped, or unknown, while it learns; flip + mask <= 1.
     unit, optimizer, learning_rate, schedule, epochs, batch_size, l2, dropout, initializer, frozen, patience,
     validation_fraction, dtype, progress, callbacks, checkpoint, random_state : as in `NetworkClassifier`.
-    input_range : (low, high) of the data, or None: learnt at `fit`, later rows clipped to it.
+    input_range : (low, high) of the data, or None: learnt at `fit`, later rows clipped to it. Data within [0, 1] are
+        left as they are; where they fill a small part of it, say so: input_range=(X.min(), X.max()).
 
     Attributes
     ----------
@@ -58,7 +61,7 @@ class Autoencoder(TransformerMixin, BackpropShell):
         flip: float = 0.1,
         mask: float = 0.1,
         optimizer="adam",
-        learning_rate: float = 1e-2,
+        learning_rate: float = 5e-3,
         schedule: str = "linear",
         epochs: int = 60,
         batch_size: int = 32,
@@ -107,6 +110,12 @@ class Autoencoder(TransformerMixin, BackpropShell):
         hidden = topology.by_role("hidden")
         if not hidden:
             raise InvalidInput("an autoencoder needs a hidden layer for its code; hidden_layer_sizes is empty")
+        (output,) = topology.by_role("output")
+        if output.unit.name == "softmax":
+            raise InvalidInput(
+                "softmax outputs sum to 1 and cannot give inputs back; use output='sigmoid' in Topology.mlp, or "
+                "with_units"
+            )
         self.code_ = hidden[len(hidden) // 2].name
         options = {name: getattr(self, name) for name in ("flip", "mask", "l2", "dropout")}
         backprop = Backprop(network_of(topology), **options)
@@ -134,7 +143,7 @@ class Autoencoder(TransformerMixin, BackpropShell):
         return self.input_range_.to_unit(X).astype(self._number_type(X), copy=False)
 
     def transform(self, X) -> np.ndarray:
-        """(n, size of the code) what the middle hidden layer emits."""
+        """(n, size of the code) what the middle hidden layer emits, in the type of X."""
         check_is_fitted(self)
         X = self._check_X(X)
         return self._pass(self._inputs(X))[self.code_].astype(X.dtype, copy=False)
@@ -197,10 +206,14 @@ class Autoencoder(TransformerMixin, BackpropShell):
         """
         check_is_fitted(self)
         X = self._check_X(X)
-        return float(r2_score(X, self._back(X), multioutput="variance_weighted"))
+        back = self._back(X).astype(np.float64)  # squares of large float32 numbers are too large for it
+        return float(r2_score(X.astype(np.float64), back, multioutput="variance_weighted"))
 
     def recall(self, X, known=None, *, steps: int = 20) -> np.ndarray:
         """Repair or complete patterns: x <- reconstruction of x, `steps` times or until nothing moves.
+
+        Many steps lead to one of the patterns that are held, where they are few and were learnt long, as a memory
+        does; a network that has learnt what digits look like in general repairs best in one or two.
 
         Parameters
         ----------

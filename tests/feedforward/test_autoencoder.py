@@ -99,7 +99,8 @@ def test_the_score_is_the_share_of_the_variance_that_comes_back():
 
 
 def test_a_grid_search_takes_the_code_that_gives_more_back():
-    grid = GridSearchCV(Autoencoder(epochs=10, random_state=0), {"hidden_layer_sizes": [(2,), (30,)]}, cv=2)
+    model = Autoencoder(epochs=10, learning_rate=0.01, random_state=0)
+    grid = GridSearchCV(model, {"hidden_layer_sizes": [(2,), (30,)]}, cv=2)
     assert grid.fit(TRAIN.X).best_params_ == {"hidden_layer_sizes": (30,)}
     assert grid.cv_results_["mean_test_score"].max() > 0.3
 
@@ -121,3 +122,13 @@ def test_a_saved_autoencoder_still_decodes(tmp_path):
     save(tmp_path / "model.npz", model)
     codes = model.transform(TEST.X)
     assert load(tmp_path / "model.npz").inverse_transform(codes).tobytes() == model.inverse_transform(codes).tobytes()
+
+
+def test_outputs_that_sum_to_one_give_no_inputs_back():
+    with pytest.raises(InvalidInput, match="softmax outputs sum to 1 and cannot give inputs back"):
+        Autoencoder(topology=Topology.mlp(64, 5, 64)).fit(TRAIN.X)
+
+
+def test_the_score_of_large_float32_numbers_is_finite():
+    model, X = Autoencoder((5,), epochs=3, random_state=0), TRAIN.X.astype(np.float32)
+    assert model.fit(1e30 * X).score(1e30 * X) == pytest.approx(model.fit(16 * X).score(16 * X), abs=1e-5)

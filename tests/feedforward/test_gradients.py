@@ -91,3 +91,9 @@ def test_the_gradient_check_sees_what_is_wrong_with_an_option(option, monkeypatc
     WRONG[option](monkeypatch)
     assert check_gradient(net, directions=3) < 1e-6
     assert check_gradient(net, directions=3, **OPTIONS[option]) > 1e-3
+
+
+@pytest.mark.parametrize("options", [{}, {"flip": 0.3, "mask": 0.2}, {"directions": 20}], ids=str)
+def test_rounding_in_sums_of_many_losses_does_not_look_like_an_error(options):
+    net = Topology.mlp(64, 16, 64, unit="sigmoid", output="sigmoid")
+    assert max(check_gradient(net, random_state=seed, **options) for seed in range(3)) < 2e-7

@@ -11,7 +11,7 @@ from bioneuro.errors import InvalidInput
 from bioneuro.initializers import initialise
 from bioneuro.topology.units import PReLU
 from bioneuro.training import Hard, TrainingInterrupted
-from bioneuro.training.batches import Batch
+from bioneuro.training.batches import Batch, epoch_order
 from bioneuro.training.interrupt import Interruption
 from feedforward import Autoencoder, Huber, NetworkClassifier, NetworkRegressor
 from feedforward.backprop import Backprop
@@ -185,6 +185,24 @@ class Interrupts:
             signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.parametrize("epoch", [0, 2])
+@pytest.mark.parametrize("optimizer", ["adam", "yellowfin"])
+def test_ctrl_c_before_the_first_step_of_an_epoch_ends_none_twice(epoch, optimizer, monkeypatch):
+    def drawn(n_rows, key, number, *of_rows):
+        if number == epoch:
+            signal.raise_signal(signal.SIGINT)
+        return epoch_order(n_rows, key, number, *of_rows)
+
+    seen, settings = [], SETTINGS | {"epochs": 6, "batch_size": 16, "patience": 5, "optimizer": optimizer}
+    whole = NetworkClassifier(**settings).fit(X, y)
+    Interruption.last = -np.inf
+    monkeypatch.setattr("bioneuro.training.loop.epoch_order", drawn)
+    with pytest.warns(TrainingInterrupted, match=f"{epoch} whole epochs"):
+        stopped = NetworkClassifier(**settings, callbacks=[lambda progress: seen.append(progress.epoch)]).fit(X, y)
+    assert stopped.n_iter_ == len(stopped.validation_curve_) == len(seen) == epoch
+    np.testing.assert_array_equal(stopped.loss_curve_, whole.loss_curve_[:epoch])
+
+
 @pytest.mark.parametrize("model", [NetworkClassifier, NetworkRegressor])
 @pytest.mark.parametrize(
     "options",
@@ -221,7 +239,7 @@ def test_a_checkpoint_does_not_answer_for_other_settings(other, tmp_path):
     """A finished training would otherwise be handed back as if it had been made with them."""
     settings = SETTINGS | {"checkpoint": tmp_path / "fit.npz", "l2": 0.0}
     whole = NetworkClassifier(**settings).fit(X, y)
-    with pytest.raises(InvalidInput, match=r"belongs to another training: .* l2, dropout, noise"):
+    with pytest.raises(InvalidInput, match=r"belongs to another training: .* l2, dropout, noise, flip, mask"):
         NetworkClassifier(**settings | other).fit(X, y)
     same = NetworkClassifier(**settings | {"l2": 0, "dropout": {"hidden": 0}}).fit(X, y)  # said in other words
     assert theta(same).tobytes() == theta(whole).tobytes()

@@ -17,10 +17,11 @@ KEY = Key.from_seed(3)
 SMALL = Topology.mlp(20, 17, 33, 5, unit="tanh", skip=[("input", "hidden2"), ("hidden1", "output")])
 
 
-def problem(topology, dtype, density=1.0, n=70):
+def problem(topology, dtype, density=1.0, n=70, unit_range=False):
     draw = np.random.default_rng(0)
     sizes = [topology.by_role(role)[0].size for role in ("input", "output")]
     X = draw.normal(size=(n, sizes[0])) * (draw.random((n, sizes[0])) < density)
+    X = np.clip(X, 0, 1) if unit_range else X
     y = np.eye(sizes[1])[draw.integers(0, sizes[1], n)]
     return X.astype(dtype), y.astype(dtype), draw.permutation(n)
 
@@ -63,7 +64,7 @@ def plain(backprop, optimizer, data, dtype, batch_size=16, weights=None):
 
 
 def assert_same(backprop, optimizer, density=1.0, **options):
-    data = problem(backprop.network.topology, "float64", density)
+    data = problem(backprop.network.topology, "float64", density, unit_range=backprop.corrupts)
     assert reason_against(backprop.network, optimizer, first_parameters(backprop.network.topology, "float64")) is None
     ours, losses = compiled(backprop, optimizer, data, "float64", **options)
     theirs, sums = plain(backprop, optimizer, data, "float64", options.get("batch_size", 16))
@@ -280,7 +281,7 @@ def test_any_number_of_threads_gives_the_same_bytes(density, optimizer, sizes):
     topology = with_batch_norm(Topology.mlp(*sizes, unit="prelu"))
     disturbed = {"noise": 0.1, "flip": 0.1, "mask": 0.1} if density == 1 else {}
     backprop = Backprop(Network(topology), dropout=0.2, **disturbed)
-    data = problem(topology, "float32", density)
+    data = problem(topology, "float32", density, unit_range=backprop.corrupts)
     one, *others = (compiled(backprop, optimizer, data, "float32", n_threads=n) for n in (1, 2, 3))
     for other in others:
         assert other[0].tobytes() == one[0].tobytes()

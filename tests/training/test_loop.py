@@ -279,6 +279,13 @@ def test_a_gradient_that_is_not_finite_never_reaches_the_user():
     assert np.isfinite(caught.value.recording.parameters.theta).all()
 
 
+def test_data_that_are_not_finite_are_named_as_the_cause():
+    spoilt = X.copy()
+    spoilt[9, 1] = np.nan
+    with pytest.raises(NotFiniteError, match=r"X of the data hold numbers that are not finite$"):
+        fit(start(), least_squares, spoilt, Y, optimizer=optim.sgd(0.05), epochs=1, batch_size=8, key=KEY)
+
+
 def test_overlapping_limits_on_blas_leave_the_process_as_it_was():
     from threadpoolctl import threadpool_info
 
