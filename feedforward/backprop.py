@@ -104,7 +104,8 @@ class Backprop:
     def _forward(self, params: Parameters, batch: Batch, key: Key, step: int) -> tuple[dict[str, np.ndarray], Layers]:
         """Masks and layers of a step of training."""
         masks = self._drop(len(batch.X), key, step, params.dtype)
-        return masks, self.network.forward(params, self._disturb(batch.X, key, step), masks, np.matmul, by_batch=True)
+        X = self._disturb(batch.X.astype(params.dtype, copy=False), key, step)
+        return masks, self.network.forward(params, X, masks, np.matmul, by_batch=True)
 
     def first_not_finite(self, params: Parameters, batch: Batch, key: Key, step: int) -> str | None:
         """The first population of which something comes out that is not finite; None: the loss alone is not."""
