@@ -65,8 +65,8 @@ class Backprop:
         self.l2 = check_number("l2", l2, low=0)
         self.noise = check_number("noise", noise, low=0, open_high=True)
         self.flip, self.mask = check_number("flip", flip, low=0, high=1), check_number("mask", mask, low=0, high=1)
-        if flip + mask > 1:
-            raise InvalidInput(f"flip + mask must not exceed 1, got {flip:g} + {mask:g}")
+        if self.flip + self.mask > 1:
+            raise InvalidInput(f"flip + mask must not exceed 1, got {self.flip:g} + {self.mask:g}")
         if not isinstance(dropout, Mapping):
             dropout = {population.name: dropout for population in network.topology.by_role("hidden")}
         self.dropout = {}
