@@ -151,8 +151,8 @@ def fit(
     if state is not None and state.run != run:
         raise InvalidInput(
             "the state to go on from belongs to another training: first parameters, loss, l2, dropout, noise, "
-            "optimiser, data, seed (random_state) and batch_size must be the same; give another checkpoint file, or "
-            "begin anew without state"
+            "flip, mask, optimiser, data, seed (random_state) and batch_size must be the same; give another checkpoint "
+            "file, or begin anew without state"
         )
     trainer = _Trainer(
         parameters,
