@@ -42,7 +42,7 @@ from bioneuro._jit.random import (
 )
 from bioneuro._jit.rows import log_sum_exp_rows, softmax_rows
 from bioneuro._jit.simd import PANEL, count_differences
-from bioneuro._jit.sparse import add_pattern, multiply_binary, multiply_sparse
+from bioneuro._jit.sparse import add_pattern, multiply_binary, multiply_sparse_rows
 from bioneuro._jit.team import barrier, enter, run_team, share
 from bioneuro.parameters import aligned_zeros
 
@@ -384,7 +384,8 @@ def use_everything() -> None:
     matmul(a, a.T.copy()), matmul_nt(a, a)
     words, lists = np.ones(3, np.uint64), np.array([0, 2], np.int32)
     multiply_binary(lists, 0, 2, flat(a), 40, np.empty(40, FLOAT), 0, False)
-    multiply_sparse(lists, a[0], 0, 2, flat(a), 40, np.empty(40, FLOAT), 0, False)
+    begins, ends = np.array([0]), np.array([2])
+    multiply_sparse_rows(begins, ends, lists, a[0], flat(a), flat(np.empty((1, 40), FLOAT)), 1, 40, False)
     add_pattern(words, 0, a[0], 0, np.empty(40, FLOAT), 0, 40)
     softmax_rows(a, a.copy()), log_sum_exp_rows(a, np.empty(3, FLOAT))
     draw_uniform(key.words, words, np.uint64(0), a)

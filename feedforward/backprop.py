@@ -66,7 +66,7 @@ class Backprop:
         self.noise = check_number("noise", noise, low=0, open_high=True)
         self.flip, self.mask = check_number("flip", flip, low=0, high=1), check_number("mask", mask, low=0, high=1)
         if self.flip + self.mask > 1:
-            raise InvalidInput(f"flip + mask must not exceed 1, got {flip:g} + {mask:g}")
+            raise InvalidInput(f"flip + mask must not exceed 1, got {self.flip:g} + {self.mask:g}")
         if not isinstance(dropout, Mapping):
             dropout = {population.name: dropout for population in network.topology.by_role("hidden")}
         self.dropout = {}
@@ -107,7 +107,8 @@ class Backprop:
     def _forward(self, params: Parameters, batch: Batch, key: Key, step: int) -> tuple[dict[str, np.ndarray], Layers]:
         """Masks and layers of a step of training."""
         masks = self._drop(len(batch.X), key, step, params.dtype)
-        return masks, self.network.forward(params, self._disturb(batch.X, key, step), masks, np.matmul, by_batch=True)
+        X = self._disturb(batch.X.astype(params.dtype, copy=False), key, step)
+        return masks, self.network.forward(params, X, masks, np.matmul, by_batch=True)
 
     def first_not_finite(self, params: Parameters, batch: Batch, key: Key, step: int) -> str | None:
         """The first population of which something comes out that is not finite; None: the loss alone is not."""

@@ -244,12 +244,13 @@ class Loss(NamedTuple):
     def __call__(self, z, a, y, delta, weights=None, total: float | None = None) -> np.ndarray:
         """Loss of each row, (b,), times its weight; sets `delta` to the error of the mean over the (weighted) rows.
 
-        z, a, y, delta : (b, n) of one type, C order; a is overwritten with what it is. weights : (b,) or None.
+        z, a, delta : (b, n) of one type, C order; a is overwritten with what it is. y : (b, n). weights : (b,) or None.
         total : what `delta` is divided by in the place of the sum of the weights.
         """
         losses = np.empty(len(z))
         weights = np.empty(0, z.dtype) if weights is None else weights
         total = total or float(weights.sum() if len(weights) else len(z))
+        y = y.astype(z.dtype, copy=False)
         z, a, delta = (Matrix(values.reshape(-1), 0, values.shape[1], 1) for values in (z, a, delta))
         self.kernel(z, a, delta, y, np.arange(len(y)), weights, total, 0, len(y), losses)
         return losses

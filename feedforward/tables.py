@@ -192,7 +192,7 @@ def padded(size: int) -> int:
 
 
 def row_of(size: int) -> int:
-    """Numbers from one row of a batch to the next: its width, and a register more where it is a large power of two.
+    """Numbers from one row of a batch to the next: its width, and `PAD` more where that is a multiple of `CROWDED`.
 
     Else the numbers of one unit, which the update reads, would stand on the same few places of a cache.
     """

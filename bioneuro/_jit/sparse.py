@@ -34,20 +34,6 @@ def multiply_binary(rows, first, last, m, columns, out, out0, more):
         sum_rows(4, rows, first, last, part(m, 0, j), out, out0 + j, columns - j, more)
 
 
-@kernel
-def multiply_sparse(rows, factors, first, last, m, columns, out, out0, more):
-    """out[out0 + j] (+)= sum over n in [first, last) of factors[n] m[rows[n], j], for `columns` columns."""
-    j, width = 0, lanes(out)
-    while j + STRIP_VECTORS * width <= columns:
-        sum_scaled_rows(STRIP_VECTORS, rows, factors, first, last, part(m, 0, j), out, out0 + j, None, more)
-        j += STRIP_VECTORS * width
-    while j + 4 * width <= columns:
-        sum_scaled_rows(4, rows, factors, first, last, part(m, 0, j), out, out0 + j, None, more)
-        j += 4 * width
-    if j < columns:
-        sum_scaled_rows(4, rows, factors, first, last, part(m, 0, j), out, out0 + j, columns - j, more)
-
-
 VECTORS = Slot("the registers of a strip")
 
 
@@ -65,7 +51,7 @@ _single = specialise(_strip_of_rows, VECTORS=1)
 
 @kernel
 def multiply_sparse_rows(starts, ends, indices, factors, m, out, rows, columns, more):
-    """`multiply_sparse` for each row of the `Matrix` out: row i has entries starts_i to ends_i; returns 0.
+    """out_ij (+)= sum over n in [starts_i, ends_i) of factors[n] m[indices[n], j], for `columns` columns; returns 0.
 
     Strip by strip for all rows: many have few entries, or none, and cost little more than the loop over them.
     """

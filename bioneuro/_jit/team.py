@@ -97,13 +97,14 @@ def run_team(function: Callable, size: int, *arguments) -> list:
 
     Parameters
     ----------
-    function : a kernel that begins with `enter(team)`
+    function : a kernel that begins with `enter(team)`; or a Python function that calls kernels, which keep subnormal
+        numbers and have no barriers, one after the other (`gemm.matmul`)
     size : number of workers, >= 1; more than there are cores is slow but ends
     arguments : the same for all workers: arrays and numbers
 
     Returns what each worker returned. An exception in any worker is raised here. However the call ends, Ctrl-C
     included, no worker touches the arrays any more, its threads are gone and the floating-point mode is what it was.
-    Ctrl-C is noticed when worker 0 returns: run in pieces of a tenth of a second or less.
+    Ctrl-C is noticed when worker 0 returns, or is between two kernels: run in pieces of a tenth of a second or less.
     """
     size = check_number("size", size, low=1, integer=True)
     team, answers, errors = _new_team(size), [None] * size, []

@@ -266,7 +266,9 @@ class NetworkShell(SparseInput, BackpropShell):
         Where X is sparse and the network does not centre its inputs, what the input population emits is CSR too.
         """
         check_is_fitted(self)
-        return self._pass(self._inputs(self._check_X(X)))
+        X = self._check_X(X)
+        inputs = self._inputs(X)
+        return self._pass(inputs.copy() if inputs is X else inputs)  # what is given away is not the caller's X
 
     def _output(self, X) -> np.ndarray:
         check_is_fitted(self)

@@ -180,6 +180,27 @@ def test_data_that_do_not_fit_are_never_read(make, data, message):
 
 
 @pytest.mark.parametrize("make", [Backprop, StepByStep])
+@pytest.mark.parametrize(("output", "loss"), [("softmax", "logistic"), ("sigmoid", "cross-entropy")])
+def test_data_of_another_type_of_number_are_those_numbers(make, output, loss):
+    network = Network(NET.with_units(output=output))
+    results = [
+        fit(
+            FIRST,
+            make(network, loss, flip=0.1, mask=0.2),
+            (INPUTS > 0.5).astype(kind),
+            TARGETS.astype(kind),
+            optimizer=optim.sgd(0.1),
+            epochs=1,
+            key=Key.from_seed(0),
+        )
+        for kind in ("float32", "uint8", "bool", "float64")
+    ]
+    for result in results[1:]:
+        assert result.parameters.theta.tobytes() == results[0].parameters.theta.tobytes()
+        assert result["loss"].tobytes() == results[0]["loss"].tobytes()
+
+
+@pytest.mark.parametrize("make", [Backprop, StepByStep])
 @pytest.mark.parametrize("size", [5, 30])
 def test_parameters_of_another_network_are_never_read(make, size):
     others = initialise(Topology.mlp(64, size, 10), random_state=0)

@@ -42,6 +42,15 @@ def test_predictions_are_the_same_bytes_however_the_batch_is_split(network):
     np.testing.assert_allclose(whole.sum(axis=1), 1, rtol=1e-15)
 
 
+def test_what_the_inputs_emit_may_be_written_to_and_the_data_stay():
+    X = TEST.X.copy()
+    network = NetworkClassifier((5,), epochs=1, centre=False, random_state=0).fit(X, TEST.y)
+    emitted = network.activations(X)["input"]
+    np.testing.assert_array_equal(emitted, TEST.X)
+    emitted[...] = 0
+    np.testing.assert_array_equal(X, TEST.X)
+
+
 def test_the_same_seed_gives_the_same_bytes_and_another_does_not(network):
     again = NetworkClassifier((50,), epochs=15, random_state=0).fit(TRAIN.X, TRAIN.y)
     other = NetworkClassifier((50,), epochs=15, random_state=1).fit(TRAIN.X, TRAIN.y)

@@ -141,8 +141,9 @@ def test_inputs_are_flipped_and_unknown_in_their_shares_and_anew_for_every_step(
     assert not np.array_equal(*seen)
     np.testing.assert_array_equal(X, 0.75)
     np.testing.assert_array_equal(backprop._disturb(as_rows(csr_array(X)), Key.from_seed(0), 1), seen[1])
-    with pytest.raises(InvalidInput, match=r"flip \+ mask must not exceed 1, got 0.7 \+ 0.4"):
-        Backprop(Network(backprop.network.topology), flip=0.7, mask=0.4)
+    for flip, mask in ((0.7, 0.4), ("0.7", "0.4")):
+        with pytest.raises(InvalidInput, match=r"flip \+ mask must not exceed 1, got 0.7 \+ 0.4"):
+            Backprop(backprop.network, flip=flip, mask=mask)
     parameters = initialise(backprop.network.topology, random_state=0)
     with pytest.raises(InvalidInput, match=r"for inputs in \[0, 1\], got numbers from 3 to 3; scale X"):
         backprop(parameters, Batch(4 * X, X[:, :2], None), Key.from_seed(0), 0, parameters.copy())
