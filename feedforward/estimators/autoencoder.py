@@ -61,7 +61,7 @@ class Autoencoder(TransformerMixin, BackpropShell):
         flip: float = 0.1,
         mask: float = 0.1,
         optimizer="adam",
-        learning_rate: float = 5e-3,
+        learning_rate: float = 1e-2,
         schedule: str = "linear",
         epochs: int = 60,
         batch_size: int = 32,
@@ -138,6 +138,14 @@ class Autoencoder(TransformerMixin, BackpropShell):
             for own, partner in zip(net.projections[len(encoder) :], reversed(encoder), strict=True)
         ]
         return Topology(net.populations, [*encoder, *decoder])
+
+    def _initializer(self, topology: Topology):
+        """Towards sigmoid outputs "auto" takes Glorot's 2 / (n + m): with the 12.8 / n of a hidden sigmoid, codes have
+        strong opinions on hundreds of outputs before they mean anything, and are driven to their ends."""
+        (output,) = topology.by_role("output")
+        if self.initializer != "auto" or output.unit.name != "sigmoid":
+            return self.initializer
+        return {edge.name: "glorot" for edge in topology.incoming(output.name) if edge.name in topology.layout}
 
     def _inputs(self, X: np.ndarray) -> np.ndarray:
         return self.input_range_.to_unit(X).astype(self._number_type(X), copy=False)

@@ -99,7 +99,7 @@ def test_the_score_is_the_share_of_the_variance_that_comes_back():
 
 
 def test_a_grid_search_takes_the_code_that_gives_more_back():
-    model = Autoencoder(epochs=10, learning_rate=0.01, random_state=0)
+    model = Autoencoder(epochs=10, random_state=0)
     grid = GridSearchCV(model, {"hidden_layer_sizes": [(2,), (30,)]}, cv=2)
     assert grid.fit(TRAIN.X).best_params_ == {"hidden_layer_sizes": (30,)}
     assert grid.cv_results_["mean_test_score"].max() > 0.3
@@ -132,3 +132,9 @@ def test_outputs_that_sum_to_one_give_no_inputs_back():
 def test_the_score_of_large_float32_numbers_is_finite():
     model, X = Autoencoder((5,), epochs=3, random_state=0), TRAIN.X.astype(np.float32)
     assert model.fit(1e30 * X).score(1e30 * X) == pytest.approx(model.fit(16 * X).score(16 * X), abs=1e-5)
+
+
+def test_first_weights_suit_hundreds_of_outputs():
+    """With the 12.8 / n of a hidden sigmoid nothing at all comes back."""
+    many, rest = (np.repeat(data.X, 12, axis=1) for data in (TRAIN, TEST))
+    assert Autoencoder((16,), epochs=20, random_state=0).fit(many).score(rest) > 0.5
