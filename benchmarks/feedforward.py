@@ -294,24 +294,24 @@ def mnist_deep(settings: Settings) -> Iterator[Row]:
     yield from _adam_on_mnist(settings, (784, 512, 512, 10), 256, 59_904, torch, unasked)
 
 
-# inputs, layers, optimiser, rows of a batch, rows: from those of textbooks to those that fill no cache
+# inputs, layers, optimiser, rows of a batch, rows, epochs: from networks of textbooks to those that no cache holds
 SHAPES = (
-    ("sparse", (784, 30, 10), "momentum", 10, 20_000),
-    ("sparse", (784, 100, 10), "adam", 10, 20_000),
-    ("dense", (784, 128, 64, 10), "adam", 64, 38_400),
-    ("dense", (784, 256, 10), "adam", 8192, 57_344),
-    ("sparse", (784, 1000, 1000, 10), "adam", 128, 6_400),
-    ("dense", (784, 1024, 1024, 10), "adam", 512, 15_360),
-    ("dense", (784, 2048, 2048, 10), "adam", 64, 2_560),
-    ("dense", (784, 2048, 2048, 10), "adam", 256, 5_120),
+    ("sparse", (784, 30, 10), "momentum", 10, 20_000, 1),
+    ("sparse", (784, 100, 10), "adam", 10, 20_000, 1),
+    ("dense", (784, 128, 64, 10), "adam", 64, 38_400, 1),
+    ("dense", (784, 256, 10), "adam", 8192, 57_344, 1),
+    ("sparse", (784, 1000, 1000, 10), "adam", 128, 6_400, 3),
+    ("dense", (784, 1024, 1024, 10), "adam", 512, 15_360, 2),
+    ("dense", (784, 2048, 2048, 10), "adam", 64, 2_560, 5),
+    ("dense", (784, 2048, 2048, 10), "adam", 256, 5_120, 5),
 )
 
 
 @with_mnist
 def shapes(settings: Settings) -> Iterator[Row]:
     """Networks of other shapes, of which nothing is asked but to be seen."""
-    for kind, sizes, optimizer, batch_size, rows in SHAPES[: 1 if settings.quick else None]:
-        ours = training(*mnist(settings, rows)[kind], sizes)
+    for kind, sizes, optimizer, batch_size, rows, epochs in SHAPES[: 1 if settings.quick else None]:
+        ours = training(*mnist(settings, rows)[kind], sizes, epochs)
         case = f"MNIST {'-'.join(map(str, sizes))}, {optimizer}, batch {batch_size}, {kind}"
         asked = {"torch": NOTHING, "jax": NOTHING}
         yield from network_beside(settings, case, ours, asked, batch_size, optimizer, RATES[optimizer])

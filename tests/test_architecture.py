@@ -73,6 +73,14 @@ def test_importing_a_package_loads_nothing_heavy(package):
     assert result.stdout.strip() == "[]"
 
 
+def test_what_a_first_training_needs_loads_nothing_that_takes_long_and_is_not_used():
+    needed = "from bioneuro import optim, training; from feedforward import Backprop, Network"
+    unused = ("sklearn", "matplotlib", "tqdm", "pandas", "scipy.sparse", "scipy.optimize", "scipy.stats")
+    code = f"import sys; {needed}; print(sorted(set(sys.modules) & set({unused!r})))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert result.stdout.strip() == "[]"
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_public_name_resolves(package):
     module = __import__(package)

@@ -35,7 +35,6 @@ from bioneuro.errors import InvalidInput, NotFiniteError, check_number
 from bioneuro.optim import Transform
 from bioneuro.parameters import Parameters
 from bioneuro.recording import Recording
-from bioneuro.sparse import all_finite
 from bioneuro.training.bar import show_bar
 from bioneuro.training.batches import Batch, batches, check_batch_size, epoch_order, n_batches
 from bioneuro.training.checkpoint import Before, TrainingState, digest_of_run, read, write
@@ -413,6 +412,8 @@ class _Trainer:
 
     def _fail(self, what: str, batch: Batch | None = None) -> None:
         """Stop with the parameters of the last good epoch; `batch` is the one that led astray."""
+        from bioneuro.sparse import all_finite  # and SciPy's sparse arrays, which take a tenth of a second to load
+
         bad = [key for key in self.parameters if not np.all(np.isfinite(self.parameters[key]))]
         look, where = getattr(self.gradient, "first_not_finite", None), ""
         given = [] if batch is None else [name for name in ("X", "y") if not all_finite(getattr(batch, name))]
@@ -433,11 +434,12 @@ class _Trainer:
         raise error
 
     def state(self) -> TrainingState:
+        """Where the training is; its arrays are those that go on changing."""
         return TrainingState(
             step=self.step,
-            theta=self.parameters.theta.copy(),
-            optimizer=copy.deepcopy(self.moments),
-            gradient=copy.deepcopy(getattr(self.gradient, "state", None)),
+            theta=self.parameters.theta,
+            optimizer=self.moments,
+            gradient=getattr(self.gradient, "state", None),
             loss=list(self.loss),
             open_loss=self.open_loss,
             validation=list(self.validation_loss),
@@ -447,6 +449,7 @@ class _Trainer:
         )
 
     def recording(self) -> Recording:
+        """What the training leaves, at its end."""
         best = self.parameters if self.best_theta is None else self.parameters.like(self.best_theta)
         traces = {"loss": np.array(self.loss), "validation": np.array(self.validation_loss)}
-        return Recording(best, self.state(), traces, self.interrupted)
+        return Recording(best, self.state()._replace(theta=self.parameters.theta.copy()), traces, self.interrupted)

@@ -191,7 +191,7 @@ class _Run:
             state = TrainingState(
                 self.step,
                 member.theta.copy(),
-                copy.deepcopy(moments),
+                moments,
                 gradient=None,
                 loss=loss,
                 open_loss=float(self.open_loss[m]),
