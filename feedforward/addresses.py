@@ -16,7 +16,7 @@ from bioneuro._jit.matrix import Matrix
 from bioneuro._jit.sparse import multiply_sparse_rows
 from bioneuro.optim.kernels import block, penalise
 from bioneuro.optim.rules import Optimizer
-from feedforward import batch_kernels, deferred
+from feedforward import batch_kernels, deferred, products
 from feedforward.activations import Activation, backward_kernel, forward_kernel
 from feedforward.bounds import bounded_step, measure, shorten
 from feedforward.losses import Loss
@@ -31,8 +31,7 @@ _KERNELS: dict[str, tuple[Callable, str]] = {
     "multiply_sparse": (multiply_sparse_rows, "wwsvmmiib"),
     "gather": (batch_kernels.gather, "Dmiiii"),
     "sort_by_feature": (batch_kernels.sort_by_feature, "Dmiiii"),
-    "corrupt": (batch_kernels.corrupt, "mkddiiiii"),
-    "jitter": (batch_kernels.jitter, "mkdiiiii"),
+    "disturb": (batch_kernels.disturb, "mkkdddiiiii"),
     "drop": (batch_kernels.drop, "mmmkdiiii"),
     "multiply_entries": (batch_kernels.multiply_entries, "mmii"),
     "add_row": (batch_kernels.add_row, "mvii"),
@@ -46,6 +45,9 @@ _KERNELS: dict[str, tuple[Callable, str]] = {
     "measure": (measure, "Lii"),
     "bounded_step": (bounded_step, "Lvii"),
     "shorten": (shorten, "PLiii"),
+    "forward_tied": (products.forward_tied, "PLimiibiii"),
+    "backward_tied": (products.backward_tied, "PLimibii"),
+    "add_tied": (products.add_tied, "PDiiimiiii"),
     "look_ahead": (deferred.look_ahead, "PDLiiii"),
     "catch_up": (deferred.catch_up, "PLimiibiii"),
     "hold": (deferred.hold, "PLimiiviii"),

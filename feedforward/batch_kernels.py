@@ -83,6 +83,16 @@ def sort_by_feature(data, to, begin, rows, worker, workers):
 
 
 @kernel
+def disturb(x, of_noise, of_corruption, sigma, flip, mask, rows, columns, step, worker, workers):
+    """Corrupt the batch, then add noise, by their keys; each worker the rows that it gathered."""
+    if flip > 0 or mask > 0:
+        corrupt(x, of_corruption, flip, mask, rows, columns, step, worker, workers)
+    if sigma > 0:
+        jitter(x, of_noise, sigma, rows, columns, step, worker, workers)
+    return 0
+
+
+@kernel
 def corrupt(x, key, flip, mask, rows, columns, step, worker, workers):
     """x <- 1 - x where u < flip, and UNKNOWN where u >= 1 - mask, u uniform as `random.fill_uniform` draws it; each
     worker the rows that it gathered."""

@@ -29,7 +29,7 @@ from bioneuro._jit.matrix import part, stored, turned
 from bioneuro._jit.simd import PANEL
 from bioneuro._jit.team import barrier, enter, share, team_of_one
 from feedforward.deferred import block_of
-from feedforward.products import add_gradient, multiply, multiply_turned
+from feedforward.products import multiply, multiply_turned
 from feedforward.tables import (
     ARRAY_OWN,
     ARRIVED,
@@ -188,11 +188,10 @@ def _gather(plan, data, begin, rows, step, worker, workers):
     at = plan.populations[0]
     x = stored(plan.space, at[OUTPUT], at[ROW])
     call(plan.calls.gather, (data, x, begin, rows, worker, workers))
-    numbers, where = plan.numbers[0], (rows, at[SIZE], step, worker, workers)
-    if plan.calls.corrupt:
-        call(plan.calls.corrupt, (x, plan.keys[0, 2], numbers[FLIPPED], numbers[MASKED], *where))
-    if plan.calls.jitter:
-        call(plan.calls.jitter, (x, plan.keys[0, 1], numbers[NOISE], *where))
+    if plan.calls.disturb:
+        keys, numbers = plan.keys[0], plan.numbers[0]
+        how = (keys[1], keys[2], numbers[NOISE], numbers[FLIPPED], numbers[MASKED])
+        call(plan.calls.disturb, (x, *how, rows, at[SIZE], step, worker, workers))
 
 
 @kernel
@@ -218,6 +217,8 @@ def _forward(plan, data, learning, begin, p, rows, done, step, worker, workers):
         elif edge[ONE_TO_ONE]:
             x = stored(plan.space, pre[EMITTED] + i0 * pre[ROW] + c0, pre[ROW])
             call(plan.calls.scale, (x, learning.theta[edge[WEIGHTS] + c0 :], z, rows, columns, more))
+        elif edge[TURNED]:
+            call(plan.calls.forward_tied, (plan, learning, q, z, i0, rows, more, c0, c1, worker))
         elif edge[PRE] == 0 and data.X.shape[0] == 0:
             entries = (data.row_starts[begin:], data.row_ends[begin:], data.features, data.values)
             for c in range(c0, c1, PANEL):
@@ -225,10 +226,7 @@ def _forward(plan, data, learning, begin, p, rows, done, step, worker, workers):
                 call(plan.calls.multiply_sparse, (*entries, weights, to, rows, weights.row, more))
         else:
             x = stored(plan.space, pre[EMITTED] + i0 * pre[ROW], pre[ROW])
-            if edge[TURNED]:
-                multiply_turned(plan, learning, edge, x, pre, z, at, c0, c1, rows, more, worker)
-            else:
-                multiply(plan, learning, edge, x, pre, z, at, c0, c1, rows, more)
+            multiply(plan, learning, edge, x, pre, z, at, c0, c1, rows, more)
         more = True
     if at[BATCH] >= 0:
         arrived, z = z, stored(plan.space, at[INPUT] + c0, at[ROW])
@@ -307,12 +305,11 @@ def _backward(plan, learning, p, rows, worker, workers):
         if edge[ONE_TO_ONE]:
             error, weights = stored(plan.space, post[ERROR] + c0, post[ROW]), learning.theta[edge[WEIGHTS] + c0 :]
             call(plan.calls.scale, (error, weights, delta, rows, columns, more))
+        elif edge[TURNED]:
+            call(plan.calls.backward_tied, (plan, learning, plan.outgoing[k], delta, rows, more, c0, c1))
         else:
             error = stored(plan.space, post[ERROR], post[ROW])
-            if edge[TURNED]:
-                multiply(plan, learning, edge, error, post, delta, at, c0, c1, rows, more)
-            else:
-                multiply_turned(plan, learning, edge, error, post, delta, at, c0, c1, rows, more, worker)
+            multiply_turned(plan, learning, edge, error, post, delta, at, c0, c1, rows, more, worker)
         more = True
     if at[MASK] >= 0:
         call(plan.calls.multiply_entries, (delta, stored(plan.space, at[MASK] + c0, at[ROW]), rows, columns))
@@ -388,11 +385,8 @@ def _update_panel(plan, data, learning, constants, edge, column, first, last, ro
         else:
             x = turned(stored(plan.space, pre[EMITTED] + first, pre[ROW]))  # units by rows of the batch
             call(plan.calls.multiply, (x, error, block, count, width, rows, False))
-        tied = edge[NEXT]
-        while tied >= 0:
-            other = plan.projections[tied]
-            add_gradient(plan, data, other, column, first, block, count, width, rows, worker)
-            tied = other[NEXT]
+        if edge[NEXT] >= 0:
+            call(plan.calls.add_tied, (plan, data, edge[NEXT], column, first, block, count, width, rows, worker))
         place, numbers = weights.start + first * width, count * width
         _step(learning, place, numbers, constants, edge[OWN], scratch, gradient)
         first += count

@@ -7,7 +7,7 @@ projection uses the W of another, as it is or turned over; what one direction of
 from __future__ import annotations
 
 from bioneuro._jit.dispatch import call
-from bioneuro._jit.kernel import scalar
+from bioneuro._jit.kernel import kernel, scalar
 from bioneuro._jit.matrix import part, stored, turned
 from bioneuro._jit.simd import PANEL
 from feedforward.tables import (
@@ -15,6 +15,7 @@ from feedforward.tables import (
     ERROR,
     GRADIENTS,
     MANY,
+    NEXT,
     POST,
     PRE,
     ROW,
@@ -54,22 +55,42 @@ def multiply_turned(plan, learning, edge, x, source, out, target, first, last, r
             call(plan.calls.multiply, (rest, turned_over, part(out, 0, j), rows, count, left, more))
 
 
-@scalar
-def add_gradient(plan, data, edge, column, first, block, count, width, rows, worker):
-    """Add what a tied projection contributes to rows `first` and following of a panel of its owner's gradient."""
+@kernel
+def forward_tied(plan, learning, q, z, first_row, rows, more, first, last, worker):
+    """z (+)= x W', what arrives through turned weights."""
+    edge = plan.projections[q]
     pre, post = plan.populations[edge[PRE]], plan.populations[edge[POST]]
-    if edge[TURNED]:
-        x, error = (
-            stored(plan.space, pre[EMITTED] + column, pre[ROW]),
-            stored(plan.space, post[ERROR] + first, post[ROW]),
-        )
-        call(plan.calls.multiply, (turned(error), x, block, count, min(width, pre[SIZE] - column), rows, True))
-        return
-    error = stored(plan.space, post[ERROR] + column, post[ROW])
-    if edge[PRE] == 0 and data.X.shape[0] == 0:
-        starts = data.batch.starts[worker][first:]
-        entries = (starts, starts[1:], data.batch.rows[worker], data.batch.values[worker])
-        call(plan.calls.multiply_sparse, (*entries, error, block, count, width, True))
-    else:
-        x = turned(stored(plan.space, pre[EMITTED] + first, pre[ROW]))
-        call(plan.calls.multiply, (x, error, block, count, width, rows, True))
+    x = stored(plan.space, pre[EMITTED] + first_row * pre[ROW], pre[ROW])
+    multiply_turned(plan, learning, edge, x, pre, z, post, first, last, rows, more, worker)
+    return 0
+
+
+@kernel
+def backward_tied(plan, learning, q, delta, rows, more, first, last):
+    """delta (+)= delta_post W, the error that comes back through turned weights."""
+    edge = plan.projections[q]
+    pre, post = plan.populations[edge[PRE]], plan.populations[edge[POST]]
+    error = stored(plan.space, post[ERROR], post[ROW])
+    multiply(plan, learning, edge, error, post, delta, pre, first, last, rows, more)
+    return 0
+
+
+@kernel
+def add_tied(plan, data, q, column, first, block, count, width, rows, worker):
+    """Add what projection q, and all that follow it, contribute to rows `first` and following of a panel of the
+    gradient of their common weights."""
+    while q >= 0:
+        edge = plan.projections[q]
+        pre, post, q = plan.populations[edge[PRE]], plan.populations[edge[POST]], edge[NEXT]
+        error = stored(plan.space, post[ERROR], post[ROW])
+        if edge[TURNED]:
+            x, columns = stored(plan.space, pre[EMITTED] + column, pre[ROW]), min(width, pre[SIZE] - column)
+            call(plan.calls.multiply, (turned(part(error, 0, first)), x, block, count, columns, rows, True))
+        elif edge[PRE] == 0 and data.X.shape[0] == 0:
+            starts = data.batch.starts[worker][first:]
+            entries = (starts, starts[1:], data.batch.rows[worker], data.batch.values[worker])
+            call(plan.calls.multiply_sparse, (*entries, part(error, 0, column), block, count, width, True))
+        else:
+            x = turned(stored(plan.space, pre[EMITTED] + first, pre[ROW]))
+            call(plan.calls.multiply, (x, part(error, 0, column), block, count, width, rows, True))
+    return 0

@@ -215,14 +215,15 @@ class Program:
         for these, names in (
             (self.dense and not self.deferred, {"gather"}),
             (not self.dense, {"sort_by_feature", "multiply_sparse"}),
-            (backprop.corrupts, {"corrupt"}),
-            (backprop.noise > 0, {"jitter"}),
+            (backprop.disturbs, {"disturb"}),
             (backprop.dropout, {"drop", "multiply_entries"}),
             (any(population.bias for population in self.layout.populations), {"add_row", "sum_rows"}),
             (any(plan.projections[:, tables.ONE_TO_ONE]) or self.fused.limits, {"scale", "sum_products"}),
             (any(layer.normalised for layer in backprop.network.layers), {"normalise", "follow", "normalise_back"}),
             (np.isfinite(self.fused.norm), {"measure", "bounded_step"}),
             (self.fused.limits, {"shorten"}),
+            (any(plan.projections[:, tables.TURNED]), {"forward_tied", "backward_tied"}),
+            (any(plan.projections[:, tables.NEXT] >= 0), {"add_tied"}),
             (self.deferred, {"look_ahead", "catch_up", "hold", "write_down"}),
         ):
             used |= names if these else set()

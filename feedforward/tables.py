@@ -69,8 +69,7 @@ class Calls(NamedTuple):
     multiply_sparse: int = 0
     loss: int = 0
     gather: int = 0  # or `sort_by_feature`
-    corrupt: int = 0
-    jitter: int = 0
+    disturb: int = 0
     drop: int = 0
     multiply_entries: int = 0
     add_row: int = 0
@@ -84,6 +83,9 @@ class Calls(NamedTuple):
     measure: int = 0
     bounded_step: int = 0
     shorten: int = 0
+    forward_tied: int = 0
+    backward_tied: int = 0
+    add_tied: int = 0
     look_ahead: int = 0
     catch_up: int = 0
     hold: int = 0
