@@ -15,27 +15,24 @@ form. MNIST is read from --data, or from the folder "mnist" in $BIONEURO_DATA. -
 from __future__ import annotations
 
 import importlib.util
-import os
-import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import cache, partial
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 from sklearn.base import clone
 
+from benchmarks.first_epoch import first_epoch
 from benchmarks.peers.task import Task, write
 from benchmarks.table import (
     PER_SECOND,
     SETTLED,
     NotMeasured,
     Peer,
-    PeerFailed,
     Row,
     Settings,
     Spread,
@@ -306,6 +303,8 @@ SHAPES = (
     ("dense", (784, 2048, 2048, 10), "adam", 256, 5_120, 3),
 )
 
+RATES = {"adam": 1e-4, "momentum": 1e-2}  # small: wide networks would part by rounding alone
+
 
 @with_mnist
 def shapes(settings: Settings) -> Iterator[Row]:
@@ -315,9 +314,6 @@ def shapes(settings: Settings) -> Iterator[Row]:
         case = f"MNIST {'-'.join(map(str, sizes))}, {optimizer}, batch {batch_size}, {kind}"
         asked = {"torch": NOTHING, "jax": NOTHING}
         yield from network_beside(settings, case, ours, asked, batch_size, optimizer, RATES[optimizer])
-
-
-RATES = {"adam": 1e-4, "momentum": 1e-2}  # small: wide networks would part by rounding alone
 
 
 @with_mnist
@@ -401,64 +397,7 @@ def options(settings: Settings) -> Iterator[Row]:
         yield compared(case, of_a_step, unit="us", ours=name, peer="plain step", at_least=round(1 / dearest, 3))
 
 
-# --- cases: from the beginning, and to the end ------------------------------------------------------------------------
-
-FIRST_EPOCH = {
-    "NetworkClassifier": """
-import bioneuro, feedforward
-data = bioneuro.load_digits()
-feedforward.NetworkClassifier((32,), epochs=1, dtype="float32", random_state=0).fit(data.X, data.y)
-print("done", flush=True)
-""",
-    "training.fit": """
-import numpy as np
-import bioneuro
-from bioneuro import optim, training
-from bioneuro._jit.keys import Key
-from bioneuro.initializers import initialise
-from feedforward import Backprop, Network
-from feedforward.normalisation import with_batch_norm
-data = bioneuro.load_digits()
-network = bioneuro.Topology.mlp(64, 32, 10)
-first, targets = initialise(network, random_state=0), np.eye(10, dtype=np.float32)[data.y]
-training.fit(
-    first, Backprop(Network(network)), data.X, targets, optimizer=optim.adam(1e-3), epochs=1, key=Key.from_seed(0)
-)
-print("done", flush=True)
-""",
-}
-WARM, EMPTY = (0.6, 0.4), (8.0, 4.0)
-
-
-def first_epoch(settings: Settings) -> Iterator[Row]:
-    """From the start of a process to the end of its first epoch, whether or not kernels are on disk already."""
-    for way, script in FIRST_EPOCH.items():
-        with tempfile.TemporaryDirectory() as folder:
-            seconds_of_process(script, folder)
-            warm = interleaved({"warm": partial(seconds_of_process, script, folder)}, repeats=REPEATS)["warm"]
-        case = f"process start to the end of the first epoch on digits, by {way}"
-        yield row(f"{case}, kernels on disk", "time", warm, "s", at_least=WARM[0], aim=WARM[1])
-        if not settings.quick:
-            empty = interleaved({"empty": partial(seconds_of_process, script)}, repeats=REPEATS, warm_up=0)["empty"]
-            yield row(f"{case}, nothing on disk", "time", empty, "s", at_least=EMPTY[0], aim=EMPTY[1])
-
-
-def seconds_of_process(script: str, kernels: str | None = None) -> float:
-    """Until a script in a new process says that it is done; `kernels`: folder of compiled ones, None: an empty one."""
-    with ExitStack() as stack:
-        kernels = kernels or stack.enter_context(tempfile.TemporaryDirectory())
-        environment, root = os.environ | {"NUMBA_CACHE_DIR": kernels}, Path(__file__).parents[1]
-        begin = time.perf_counter()
-        command = [sys.executable, "-c", script]
-        process = stack.enter_context(
-            subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root, env=environment)
-        )
-        word = process.stdout.readline()
-        seconds = time.perf_counter() - begin
-        if word.strip() != "done":
-            raise PeerFailed(f"the process ended with status {process.wait()}")
-    return seconds
-
+# --- cases: to the end ------------------------------------------------------------------------------------------------
 
 # the recipes were chosen by the last 10,000 training rows, learning from the others
 COMMON = {"learning_rate": 1e-3, "batch_size": 32, "l2": 0.0, "centre": False}

@@ -143,9 +143,7 @@ class Autoencoder(TransformerMixin, BackpropShell):
         """Towards sigmoid outputs "auto" takes Glorot's 2 / (n + m): with the 12.8 / n of a hidden sigmoid, codes have
         strong opinions on hundreds of outputs before they mean anything, and are driven to their ends."""
         (output,) = topology.by_role("output")
-        if self.initializer != "auto" or output.unit.name != "sigmoid":
-            return self.initializer
-        return {edge.name: "glorot" for edge in topology.incoming(output.name) if edge.name in topology.layout}
+        return self._towards_outputs(topology, "glorot") if output.unit.name == "sigmoid" else self.initializer
 
     def _inputs(self, X: np.ndarray) -> np.ndarray:
         return self.input_range_.to_unit(X).astype(self._number_type(X), copy=False)

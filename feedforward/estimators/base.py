@@ -277,6 +277,13 @@ class BackpropShell(Shell):
         """What first weights are drawn by."""
         return self.initializer
 
+    def _towards_outputs(self, topology: Topology, scheme: str):
+        """`initializer`, with this scheme for the projections onto the outputs where it is "auto"."""
+        if self.initializer != "auto":
+            return self.initializer
+        output = topology.by_role("output")[0].name
+        return {edge.name: scheme for edge in topology.incoming(output) if edge.name in topology.layout}
+
     def _n_steps(self, n_rows: int) -> int:
         """How many steps the training takes."""
         epochs = check_number("epochs", self.epochs, low=0, integer=True)

@@ -202,10 +202,7 @@ class NetworkClassifier(ClassifierMixin, NetworkShell):
     def _initializer(self, topology: Topology):
         """Of several labels a row, "auto" takes 1 / n for the outputs, as for a softmax: with the 12.8 / n of a hidden
         sigmoid a network begins with strong opinions, and unlearns them for many epochs."""
-        if not self._multi_label or self.initializer != "auto":
-            return self.initializer
-        output = topology.by_role("output")[0].name
-        return {edge.name: "lecun" for edge in topology.incoming(output) if edge.name in topology.layout}
+        return self._towards_outputs(topology, "lecun") if self._multi_label else self.initializer
 
     def _class_weights(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:
         if self.class_weight is None:
